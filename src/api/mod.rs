@@ -1,0 +1,1 @@
+//! The operator.kcp.io types and the foreign types we touch.

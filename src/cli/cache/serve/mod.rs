@@ -1,0 +1,12 @@
+//! `kcpctl cache serve`: run the cache server in the foreground.
+
+use crate::error::CliError;
+
+/// Run the cache server in the foreground
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeArgs {}
+
+pub(super) fn run(args: ServeArgs) -> Result<(), CliError> {
+    let ServeArgs {} = args;
+    Ok(())
+}

@@ -1,0 +1,17 @@
+//! `kcpctl kubeconfig`: hand out access.
+
+use crate::error::CliError;
+
+mod create;
+
+/// Make kubeconfigs that are proven to work
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    Create(create::CreateArgs),
+}
+
+pub(super) fn run(command: Command) -> Result<(), CliError> {
+    match command {
+        Command::Create(args) => create::run(args),
+    }
+}

@@ -1,0 +1,1 @@
+//! Talking to others: the cache client, kubeconfig files, probes.

@@ -1,0 +1,1 @@
+//! Pure: topology file and flags to operator objects, and their validation.

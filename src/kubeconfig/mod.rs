@@ -1,0 +1,1 @@
+//! Pure: endpoint and credentials to kubeconfig and Secret.

@@ -1,0 +1,93 @@
+//! What a server must know of a type to serve it.
+
+/// One served type: its names, its scope, its versions.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ResourceType {
+    /// The API group; empty for the core group.
+    pub group: String,
+    /// The plural name, as it stands in a path.
+    pub resource: String,
+    /// The kind of one object.
+    pub kind: String,
+    /// The kind of a list of them.
+    pub list_kind: String,
+    /// The singular name.
+    pub singular: String,
+    /// Short names for a command line.
+    pub short_names: Vec<String>,
+    /// Whether objects live in a namespace.
+    pub namespaced: bool,
+    /// What an object may be called.
+    pub name_rule: NameRule,
+    /// Names of groups of types that it belongs to, such as `kcp`.
+    pub categories: Vec<String>,
+    /// Every served version; the first is the one that clients should prefer.
+    pub versions: Vec<Version>,
+    /// The version in which objects are stored; one of `versions`.
+    pub storage_version: String,
+}
+
+/// One version of a type.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Version {
+    /// Such as `v1alpha1`.
+    pub name: String,
+    /// What a table shows after the name. Empty stands for the age alone.
+    pub columns: Vec<Column>,
+}
+
+/// A printer column.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Column {
+    /// The heading.
+    pub name: String,
+    /// How a cell is shown.
+    pub kind: ColumnKind,
+    /// Where the cell's value lies in the object, such as `.spec.baseURL`.
+    pub json_path: String,
+    /// What the column means.
+    pub description: String,
+    /// 0 is always shown; higher ones only by `-o wide`.
+    pub priority: i32,
+}
+
+/// How a printer column shows its value.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ColumnKind {
+    /// As text.
+    String,
+    /// As a whole number.
+    Integer,
+    /// As the time that has passed since.
+    Date,
+}
+
+/// What an object of a type may be called.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NameRule {
+    /// A DNS-1123 subdomain.
+    Subdomain,
+    /// Anything that can stand between two slashes, such as `system:admin`.
+    PathSegment,
+}
+
+impl ResourceType {
+    /// `resource.group`, or the bare resource for the core group.
+    pub fn qualified_name(&self) -> String {
+        if self.group.is_empty() {
+            self.resource.clone()
+        } else {
+            format!("{}.{}", self.resource, self.group)
+        }
+    }
+
+    /// The version called `name`, if it is served.
+    pub fn version(&self, name: &str) -> Option<&Version> {
+        self.versions.iter().find(|version| version.name == name)
+    }
+
+    /// What `apiVersion` says of an object in `version`.
+    pub fn api_version(&self, version: &str) -> String {
+        if self.group.is_empty() { version.to_owned() } else { format!("{}/{version}", self.group) }
+    }
+}

@@ -1,0 +1,1 @@
+//! Make and read certificates. No I/O.

@@ -1,0 +1,1 @@
+//! The cache server: one Kubernetes-style API over one view.

@@ -1,0 +1,1 @@
+//! Snapshots, history rings, watch cursors, and the one commit path.

@@ -1,0 +1,2 @@
+//! Every integration test, in one binary.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
