@@ -1,5 +1,6 @@
 //! The store itself: one log, one counter, and what happens when the disk fails.
 
+use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,14 +11,16 @@ use futures::Stream;
 use parking_lot::Mutex;
 
 use super::home::{Home, sync_dir};
+use super::journal;
 use super::log::Log;
+use super::mark::Mark;
 use super::record::Record;
 use crate::model::Revision;
 use crate::store::{Backend, Change, Conflict, Error, Expect, Forget, Loaded, Write};
 
-/// Bytes that fjall holds in memory before it writes a table. The log holds
-/// twice as much at most, and a start reads some of these from the journal.
-const MEMTABLE_BYTES: u64 = 16 << 20;
+/// Bytes that are held in memory before a table is written. A start finds these
+/// in the journal, and what is held twice (here and in the view) is this much.
+const TABLE_BYTES: u64 = 16 << 20;
 
 /// How long a failed store is left alone before it is opened again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -36,8 +39,8 @@ pub struct EmbeddedOptions {
     /// Whether a write is synced to disk before it is answered. Only tests that
     /// must see what is lost without it switch it off.
     pub sync: bool,
-    /// Bytes that are held in memory before a table is written.
-    pub memtable_bytes: u64,
+    /// Bytes that are held in memory before a table file is written.
+    pub table_bytes: u64,
     /// How long a failed store is left alone before it is opened again.
     pub retry_pause: Duration,
     /// Looks on, and may fail a step.
@@ -96,6 +99,7 @@ struct Tally {
 /// it is closed before the directory is given up.
 struct State {
     log: Condition,
+    mark: Mark,
     home: Home,
     /// The newest revision that was given to a write, answered or not.
     given: Revision,
@@ -117,7 +121,7 @@ impl EmbeddedOptions {
         Self {
             clock: Arc::new(clock),
             sync: true,
-            memtable_bytes: MEMTABLE_BYTES,
+            table_bytes: TABLE_BYTES,
             retry_pause: RETRY_PAUSE,
             observer: None,
         }
@@ -125,6 +129,12 @@ impl EmbeddedOptions {
 
     fn since_epoch(&self) -> Duration {
         (self.clock)().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Embedded").field("counters", &self.counters()).finish_non_exhaustive()
     }
 }
 
@@ -141,17 +151,28 @@ impl Embedded {
             let micros = u64::try_from(options.since_epoch().as_micros()).unwrap_or(u64::MAX);
             let draft = home.new_log();
             // Zero stands for "before every change", so no counter begins there.
-            Log::create(&draft, Revision(micros.max(1)), options.memtable_bytes)?;
+            Log::create(&draft, Revision(micros.max(1)), options.table_bytes)?;
             std::fs::rename(&draft, &path).map_err(|error| Error::at(&path, "create", error))?;
             sync_dir(home.path())?;
         }
-        let log = Log::open(&path, options.memtable_bytes)?;
+        let (mark, noted) = Mark::open(home.path())?;
+        let checked = journal::check(home.path(), &path, noted)?;
+        let log = Log::open(&path, options.table_bytes)?;
         let given = log.reach()?.revision;
+        if given < noted {
+            let reason = format!("it ends at revision {given}, but {noted} was answered");
+            return Err(Error::Damaged { path: home.path().to_owned(), reason });
+        }
+        if let Some(copy) = checked.copy {
+            std::fs::remove_file(&copy).map_err(|error| Error::at(&copy, "remove", error))?;
+        }
+        mark.set(given);
+        mark.sync();
         if !home.settled() {
             home.settle()?;
         }
         let log = Condition::Open(log);
-        let state = State { log, home, given, answered: given, scratch: Vec::new() };
+        let state = State { log, mark, home, given, answered: given, scratch: Vec::new() };
         Ok(Self { options, tally: Tally::default(), state: Mutex::new(state) })
     }
 
@@ -197,6 +218,7 @@ impl Embedded {
         match self.append(state, batch, first) {
             Ok(bytes) => {
                 state.answered = state.given;
+                state.mark.set(state.answered);
                 self.tally.writes.fetch_add(batch.len() as u64, Ordering::Relaxed);
                 self.tally.bytes.fetch_add(bytes, Ordering::Relaxed);
                 Ok((first.0..=state.given.0).map(|revision| Ok(Revision(revision))).collect())
@@ -219,7 +241,7 @@ impl Embedded {
             let value = write.value.as_deref();
             (Revision(revision), Record { key: &write.key, value, previous, at_millis })
         });
-        let log = state.log.get()?;
+        let log = state.log.get_mut()?;
         let bytes = log.append(records, &mut state.scratch)?;
         self.observe(|observer| observer.written())?;
         if self.options.sync {
@@ -268,9 +290,12 @@ impl Embedded {
         // Floors go first: one that is too high only ends a watch early.
         loop {
             let rest = forget.changes.split_off(forget.changes.len().min(FORGET_MAX));
-            let state = self.state.lock();
-            // What was not forgotten is forgotten at the next time of asking.
-            state.log.get()?.forget(&forget, state.given)?;
+            let mut state = self.state.lock();
+            let high = state.given;
+            if let Err(error) = state.log.get_mut()?.forget(&forget, high) {
+                self.fail(&mut state, &error);
+                return Err(error);
+            }
             self.tally.forgotten.fetch_add(forget.changes.len() as u64, Ordering::Relaxed);
             if rest.is_empty() {
                 return Ok(());
@@ -281,6 +306,13 @@ impl Embedded {
 }
 
 impl Condition {
+    fn get_mut(&mut self) -> Result<&mut Log, Error> {
+        match self {
+            Self::Open(log) => Ok(log),
+            Self::Failed { reason, .. } => Err(Error::Suspended { reason: reason.clone() }),
+        }
+    }
+
     fn get(&self) -> Result<&Log, Error> {
         match self {
             Self::Open(log) => Ok(log),
@@ -289,12 +321,19 @@ impl Condition {
     }
 }
 
+impl Drop for State {
+    fn drop(&mut self) {
+        self.mark.sync();
+    }
+}
+
 /// Opens the log after a failure and brings it back to the last answered write.
 ///
 /// Batches that failed may be there, in part answered with an error, in part
 /// planned on each other. Nobody has seen them, so they are taken out.
 fn reopen(home: &Home, options: &EmbeddedOptions, answered: Revision) -> Result<Log, Error> {
-    let log = Log::open(&home.log(), options.memtable_bytes)?;
+    journal::rewind(&home.log(), answered)?;
+    let log = Log::open(&home.log(), options.table_bytes)?;
     let found = log.reach()?.revision;
     if found < answered {
         let reason = format!("it ends at revision {found}, but {answered} was answered");

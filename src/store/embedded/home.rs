@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! format         text: "kcpctl store 1"
+//! answered       the newest answered revision: see `mark`
 //! lock           locked by the process that owns the store; text: its pid
 //! log/           the log itself
 //! log.new/       a log that is being made; never read, thrown away

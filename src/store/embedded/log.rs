@@ -15,6 +15,7 @@ use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use fjall::config::{BlockSizePolicy, CompressionPolicy};
 use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
@@ -29,8 +30,25 @@ const CACHE_BYTES: u64 = 1 << 20;
 /// Bytes of a block: some objects each, since they are only read in a row.
 const BLOCK_BYTES: u32 = 32 << 10;
 
-/// Threads that write tables and merge them. They wait nearly always.
+/// Threads that write tables and merge them. One waits nearly always; a second
+/// one would spin while the first one merges.
 const WORKERS: usize = 1;
+
+/// Tables that may wait in memory for their file. With more we wait ourselves:
+/// fjall, at four, would wait for ever for a worker that failed.
+const SEALED_MAX: usize = 2;
+
+/// Table files that may wait to be merged. fjall waits for ever at thirty.
+const UNMERGED_MAX: usize = 20;
+
+/// Bytes in memory, in shares of a table, from which a write waits for the worker.
+const SHARES_MAX: u64 = 4;
+
+/// How often a waiting write looks again.
+const WAIT: Duration = Duration::from_millis(1);
+
+/// What a removal takes in memory, roughly.
+const REMOVAL_BYTES: u64 = 64;
 
 const BIRTH: &[u8] = b"birth";
 const HIGH: &[u8] = b"high";
@@ -42,14 +60,17 @@ pub(super) struct Log {
     records: Keyspace,
     meta: Keyspace,
     path: PathBuf,
+    /// When this much is in memory it becomes a table.
+    table_bytes: u64,
+    /// What is in memory and not yet on its way to a table.
+    in_memory: u64,
 }
 
 impl Log {
     /// Opens the log in `path`, or makes it.
     ///
-    /// `memtable_bytes` is how much fjall holds in memory before it writes a
-    /// table: everything below that is read from the journal again at a start.
-    pub(super) fn open(path: &Path, memtable_bytes: u64) -> Result<Self, Error> {
+    /// `table_bytes` is how much is held in memory before a table is written.
+    pub(super) fn open(path: &Path, table_bytes: u64) -> Result<Self, Error> {
         let open = || -> fjall::Result<Self> {
             let db = Database::builder(path)
                 .cache_size(CACHE_BYTES)
@@ -59,13 +80,15 @@ impl Log {
                 .open()?;
             let options = || {
                 KeyspaceCreateOptions::default()
-                    .max_memtable_size(memtable_bytes)
+                    // We say when: see `make_room`.
+                    .max_memtable_size(u64::MAX)
                     .data_block_size_policy(BlockSizePolicy::all(BLOCK_BYTES))
                     .data_block_compression_policy(CompressionPolicy::disabled())
             };
             let records = db.keyspace("log", options)?;
-            let meta = db.keyspace("meta", KeyspaceCreateOptions::default)?;
-            Ok(Self { db, records, meta, path: path.to_owned() })
+            let meta = db.keyspace("meta", options)?;
+            let in_memory = db.write_buffer_size();
+            Ok(Self { db, records, meta, path: path.to_owned(), table_bytes, in_memory })
         };
         let opened = catch_unwind(AssertUnwindSafe(open));
         opened.map_err(|_| damaged(path, "reading it failed".to_owned()))?.map_err(|error| {
@@ -87,14 +110,14 @@ impl Log {
     }
 
     /// Makes a new log in `path` whose counter begins at `birth`, and closes it.
-    pub(super) fn create(path: &Path, birth: Revision, memtable_bytes: u64) -> Result<(), Error> {
+    pub(super) fn create(path: &Path, birth: Revision, table_bytes: u64) -> Result<(), Error> {
         match fs::remove_dir_all(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(Error::at(path, "remove", error));
             }
             _ => {}
         }
-        let log = Self::open(path, memtable_bytes)?;
+        let log = Self::open(path, table_bytes)?;
         let mut batch = log.db.batch().durability(Some(PersistMode::SyncAll));
         batch.insert(&log.meta, BIRTH, birth.0.to_be_bytes());
         batch.commit().map_err(|error| failure(path, "write to the log in", error))
@@ -102,10 +125,11 @@ impl Log {
 
     /// Writes `changes` as one batch, which is not yet durable.
     pub(super) fn append<'a>(
-        &self,
+        &mut self,
         changes: impl Iterator<Item = (Revision, Record<'a>)>,
         scratch: &mut Vec<u8>,
     ) -> Result<u64, Error> {
+        self.make_room()?;
         let mut bytes = 0;
         let mut batch = self.db.batch().durability(Some(PersistMode::Buffer));
         for (revision, record) in changes {
@@ -114,7 +138,34 @@ impl Log {
             batch.insert(&self.records, revision.0.to_be_bytes(), scratch.as_slice());
         }
         batch.commit().map_err(|error| self.failure("write to the log in", error))?;
+        self.in_memory += bytes;
         Ok(bytes)
+    }
+
+    /// Sends what is in memory on its way to a table if it is enough, and waits
+    /// for the worker only if there would be too much.
+    ///
+    /// Both keyspaces go together: a journal can only be deleted when both have
+    /// written all that stands in it.
+    fn make_room(&mut self) -> Result<(), Error> {
+        if self.in_memory < self.table_bytes {
+            return Ok(());
+        }
+        let failed = |error| failure(&self.path, "write to the log in", error);
+        while self.records.sealed_memtable_count() >= SEALED_MAX
+            || self.records.l0_table_count() >= UNMERGED_MAX
+        {
+            if self.in_memory < self.table_bytes.saturating_mul(SHARES_MAX) {
+                return Ok(());
+            }
+            // Says so if the worker failed.
+            self.db.persist(PersistMode::Buffer).map_err(failed)?;
+            std::thread::sleep(WAIT);
+        }
+        self.records.rotate_memtable().map_err(failed)?;
+        self.meta.rotate_memtable().map_err(failed)?;
+        self.in_memory = 0;
+        Ok(())
     }
 
     /// Makes all that was written durable.
@@ -180,7 +231,8 @@ impl Log {
     /// Forgets changes and raises floors, in one batch that is not synced: after
     /// a power cut all of it is true, or nothing. `high` is the counter, which
     /// must survive even if the newest change is among the forgotten.
-    pub(super) fn forget(&self, forget: &Forget, high: Revision) -> Result<(), Error> {
+    pub(super) fn forget(&mut self, forget: &Forget, high: Revision) -> Result<(), Error> {
+        self.make_room()?;
         let mut batch = self.db.batch().durability(Some(PersistMode::Buffer));
         batch.insert(&self.meta, HIGH, high.0.to_be_bytes());
         for (kind, floor) in &forget.floors {
@@ -198,6 +250,7 @@ impl Log {
                 batch.remove(&self.records, change.revision.0.to_be_bytes());
             }
         }
+        self.in_memory += batch.len() as u64 * REMOVAL_BYTES;
         batch.commit().map_err(|error| self.failure("write to the log in", error))
     }
 

@@ -13,6 +13,8 @@
 //!
 //! * `home` is the directory: its owner and its format.
 //! * `log` is the database in it, and the only code that knows fjall.
+//! * `journal` tells a torn tail from damage, before the log is opened.
+//! * `mark` is how far writes were answered, noted beside the log.
 //! * `record` is one change as bytes.
 //! * `backend` is the counter, the one writer, and what happens when a disk fails.
 //!
@@ -49,7 +51,9 @@
 
 mod backend;
 mod home;
+mod journal;
 mod log;
+mod mark;
 mod record;
 
 #[cfg(test)]
