@@ -16,7 +16,7 @@ const NOW: Duration = Duration::from_secs(1);
 /// Where counters begin in these tests.
 const BIRTH: Revision = Revision(1_000_000);
 
-fn options() -> EmbeddedOptions {
+pub(super) fn options() -> EmbeddedOptions {
     EmbeddedOptions {
         retry_pause: Duration::ZERO,
         table_bytes: 64 << 10,
@@ -28,7 +28,7 @@ fn open(dir: &tempfile::TempDir) -> Embedded {
     Embedded::open(&dir.path().join("store"), options()).unwrap()
 }
 
-fn put(key: &str, value: &str, previous: Option<u64>) -> Write {
+pub(super) fn put(key: &str, value: &str, previous: Option<u64>) -> Write {
     let expect = previous.map_or(Expect::Absent, |revision| Expect::At(Revision(revision)));
     Write {
         key: Bytes::copy_from_slice(key.as_bytes()),
@@ -41,11 +41,11 @@ fn delete(key: &str, previous: u64) -> Write {
     Write { value: None, ..put(key, "", Some(previous)) }
 }
 
-fn commit(store: &Embedded, batch: Vec<Write>) -> Vec<u64> {
+pub(super) fn commit(store: &Embedded, batch: Vec<Write>) -> Vec<u64> {
     block_on(store.commit(batch)).unwrap().into_iter().map(|it| it.unwrap().0).collect()
 }
 
-fn load(store: &Embedded) -> (Vec<Change>, Loaded) {
+pub(super) fn load(store: &Embedded) -> (Vec<Change>, Loaded) {
     let mut changes = Vec::new();
     let loaded = block_on(store.load(&mut |change| changes.push(change))).unwrap();
     (changes, loaded)
@@ -82,7 +82,7 @@ fn what_was_written_is_there_after_a_restart() {
     assert_eq!(commit(&store, vec![put("/a", "3", None)]), [1_000_004]);
 }
 
-fn forget(store: &Embedded, changes: &[Change], floors: &[(&TypeKey, u64)]) {
+pub(super) fn forget(store: &Embedded, changes: &[Change], floors: &[(&TypeKey, u64)]) {
     let changes = changes
         .iter()
         .map(|change| Forgotten {
