@@ -21,7 +21,7 @@
 //! ```
 
 use std::fs::{File, OpenOptions, read_dir};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
@@ -179,7 +179,7 @@ struct JournalReader<R> {
     input: R,
     /// Bytes behind the place that was read last.
     left: u64,
-    /// The body of one item.
+    /// The body of one item, and what is left of longer ones behind it.
     body: Vec<u8>,
 }
 
@@ -199,7 +199,7 @@ enum Broken {
     Io(io::Error),
 }
 
-impl<R: Read> JournalReader<R> {
+impl<R: BufRead> JournalReader<R> {
     fn batch(&mut self) -> Result<Step, Broken> {
         if self.left == 0 {
             return Ok(Step::End);
@@ -239,11 +239,15 @@ impl<R: Read> JournalReader<R> {
             return Err(Broken::Shape);
         }
         self.left -= body_len;
-        self.body.resize(usize::try_from(body_len).map_err(|_| Broken::Shape)?, 0);
-        self.input.read_exact(&mut self.body).map_err(Broken::Io)?;
+        let body_len = usize::try_from(body_len).map_err(|_| Broken::Shape)?;
+        if self.body.len() < body_len {
+            self.body.resize(body_len, 0);
+        }
+        let body = &mut self.body[..body_len];
+        self.input.read_exact(body).map_err(Broken::Io)?;
         sum.update(&head);
-        sum.update(&self.body);
-        let revision = self.body.first_chunk().copied().map(u64::from_be_bytes).map(Revision);
+        sum.update(body);
+        let revision = body.first_chunk().copied().map(u64::from_be_bytes).map(Revision);
         Ok(revision.filter(|_| kind == KIND_VALUE && key_len == RECORD_KEY_LEN))
     }
 
@@ -254,14 +258,16 @@ impl<R: Read> JournalReader<R> {
         Ok(bytes)
     }
 
-    /// Reads to the end, where everything must be zero.
+    /// Reads to the end, where everything must be zero: up to 64 MiB, compared
+    /// by the buffer and not by the byte.
     fn zeros(&mut self) -> Result<(), Broken> {
-        // Up to 64 MiB: compared with zeros in one call, not byte by byte.
-        self.body.resize(READ_BYTES, 0);
         loop {
-            match self.input.read(&mut self.body) {
-                Ok(0) => return Ok(()),
-                Ok(read) if self.body[..read] == ZEROS[..read] => {}
+            match self.input.fill_buf() {
+                Ok([]) => return Ok(()),
+                Ok(bytes) if *bytes == ZEROS[..bytes.len()] => {
+                    let len = bytes.len();
+                    self.input.consume(len);
+                }
                 Ok(_) => return Err(Broken::Shape),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(Broken::Io(error)),

@@ -57,6 +57,8 @@ mod mark;
 mod record;
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod powercut;
 #[cfg(test)]
 mod tests;

@@ -261,7 +261,7 @@ impl Run {
         let camera = Arc::new(Camera { dir, images: Mutex::default() });
         let options = EmbeddedOptions {
             sync,
-            table_bytes: 32 << 10,
+            table_bytes: 128 << 10,
             observer: Some(camera.clone()),
             ..options()
         };

@@ -24,7 +24,7 @@ pub(super) fn options() -> EmbeddedOptions {
     }
 }
 
-fn open(dir: &tempfile::TempDir) -> Embedded {
+pub(super) fn open(dir: &tempfile::TempDir) -> Embedded {
     Embedded::open(&dir.path().join("store"), options()).unwrap()
 }
 
@@ -37,7 +37,7 @@ pub(super) fn put(key: &str, value: &str, previous: Option<u64>) -> Write {
     }
 }
 
-fn delete(key: &str, previous: u64) -> Write {
+pub(super) fn delete(key: &str, previous: u64) -> Write {
     Write { value: None, ..put(key, "", Some(previous)) }
 }
 
@@ -95,7 +95,7 @@ pub(super) fn forget(store: &Embedded, changes: &[Change], floors: &[(&TypeKey, 
     block_on(store.forget(Forget { changes, floors })).unwrap();
 }
 
-fn revisions(changes: &[Change]) -> Vec<u64> {
+pub(super) fn revisions(changes: &[Change]) -> Vec<u64> {
     changes.iter().map(|change| change.revision.0).collect()
 }
 
