@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 
-use super::tests::{commit, delete, load, open, options, put, revisions};
+use super::tests::{commit, delete, load, open, options, put, revisions, scratch};
 use super::{Embedded, EmbeddedOptions, Observer};
 use crate::model::Revision;
-use crate::store::{Backend, Error, Write};
+use crate::store::{Backend, Error, Forget, Forgotten, Write};
 
 /// Fails at a step until it is told not to.
 #[derive(Default)]
@@ -210,4 +210,54 @@ fn wait_for(mut condition: impl FnMut() -> bool) {
         assert!(std::time::Instant::now() < end, "it did not happen within ten seconds");
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+#[test]
+fn a_worker_that_failed_stops_writes_until_the_disk_can_be_written_again() {
+    let dir = scratch();
+    let path = dir.path().join("store");
+    let options = EmbeddedOptions { table_bytes: 1 << 10, ..options() };
+    let store = Embedded::open(&path, options).unwrap();
+    let tables = path.join("log/keyspaces/1/tables");
+    fs::rename(&tables, path.join("away")).unwrap();
+    fs::write(&tables, "not a directory").unwrap();
+    // One of them asks for a table, and the worker finds no place to write it.
+    let mut answered = Vec::new();
+    let mut failed = None;
+    wait_for(|| match block_on(store.commit(vec![put("/a", &"x".repeat(2000), None)])) {
+        Ok(revisions) => {
+            answered.extend(revisions.into_iter().map(|revision| revision.unwrap().0));
+            false
+        }
+        Err(error) => failed.replace(error).is_none(),
+    });
+    assert!(matches!(failed, Some(Error::Io { .. })), "{failed:?}");
+    assert!(matches!(refused(&store, vec![put("/a", "1", None)]), Error::Suspended { .. }));
+
+    fs::remove_file(&tables).unwrap();
+    fs::rename(path.join("away"), &tables).unwrap();
+    answered.extend(commit(&store, vec![put("/b", "1", None)]));
+    assert_eq!(revisions(&load(&store).0), answered);
+    drop(store);
+    let store = Embedded::open(&path, super::tests::options()).unwrap();
+    assert_eq!(revisions(&load(&store).0), answered);
+}
+
+#[test]
+fn space_of_forgotten_changes_is_given_back() {
+    let dir = scratch();
+    let options = EmbeddedOptions { table_bytes: 1 << 20, ..options() };
+    let store = Embedded::open(&dir.path().join("store"), options).unwrap();
+    let value = "x".repeat(1 << 20);
+    let mut last = commit(&store, vec![put("/a", &value, None)])[0];
+    for _ in 0..150 {
+        let next = commit(&store, vec![put("/a", &value, Some(last))])[0];
+        let revision = Revision(next);
+        let change = Forgotten { revision, previous: Some(Revision(last)), tombstone: false };
+        block_on(store.forget(Forget { changes: vec![change], floors: vec![] })).unwrap();
+        last = next;
+    }
+    // 151 MiB were written. A journal of 64 MiB may be full, the next one begun.
+    wait_for(|| store.disk_bytes().unwrap() < (64 + 64 + 24) << 20);
+    assert_eq!(revisions(&load(&store).0), [last]);
 }

@@ -286,9 +286,11 @@ fn failure(path: &Path, doing: &str, error: fjall::Error) -> Error {
     use fjall::Error as Engine;
     match error {
         Engine::Io(source) => Error::at(path, doing, source),
-        // Another error held the database, or a thread of its own that failed.
-        Engine::Poisoned | Engine::Locked => {
-            Error::at(path, doing, io::Error::other("an earlier write failed"))
+        Engine::Poisoned => {
+            Error::at(path, doing, io::Error::other("an earlier write in the background failed"))
+        }
+        Engine::Locked => {
+            Error::Owned { path: path.parent().unwrap_or(path).to_owned(), pid: None }
         }
         Engine::InvalidVersion(_) => {
             damaged(path, "the log is of a version that is not known".to_owned())

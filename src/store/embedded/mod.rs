@@ -59,6 +59,8 @@ mod record;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod powercut;
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use super::tests::{commit, forget, load, options, put};
+use super::tests::{commit, forget, load, options, put, scratch};
 use super::{Embedded, EmbeddedOptions, Observer};
 use crate::model::Revision;
 use crate::store::{Change, Expect, Loaded, TypeKey, Write};
@@ -253,10 +253,7 @@ struct Run {
 
 impl Run {
     fn new(sync: bool, seed: u64) -> Self {
-        // Cuts are imagined, so memory is as good as a disk, and its syncs are free.
-        let memory = Path::new("/dev/shm");
-        let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
-        let scratch = tempfile::tempdir_in(parent).unwrap();
+        let scratch = scratch();
         let dir = scratch.path().join("store");
         let camera = Arc::new(Camera { dir, images: Mutex::default() });
         let options = EmbeddedOptions {

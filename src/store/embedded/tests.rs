@@ -14,7 +14,7 @@ use crate::store::{Backend, Change, Error, Expect, Forget, Forgotten, Loaded, Ty
 const NOW: Duration = Duration::from_secs(1);
 
 /// Where counters begin in these tests.
-const BIRTH: Revision = Revision(1_000_000);
+pub(super) const BIRTH: Revision = Revision(1_000_000);
 
 pub(super) fn options() -> EmbeddedOptions {
     EmbeddedOptions {
@@ -22,6 +22,14 @@ pub(super) fn options() -> EmbeddedOptions {
         table_bytes: 64 << 10,
         ..EmbeddedOptions::new(|| UNIX_EPOCH + NOW)
     }
+}
+
+/// A directory in memory where there is such a thing: most tests look at what is
+/// written, not at how long a disk takes.
+pub(super) fn scratch() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    tempfile::tempdir_in(parent).unwrap()
 }
 
 pub(super) fn open(dir: &tempfile::TempDir) -> Embedded {
