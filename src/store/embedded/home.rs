@@ -150,8 +150,7 @@ fn lock(home: &Path) -> Result<File, Error> {
         }
         Err(TryLockError::Error(error)) => return Err(Error::at(&path, "lock", error)),
     }
-    file.set_len(0)
-        .and_then(|()| writeln!(file, "{}", std::process::id()))
-        .map_err(|error| Error::at(&path, "write", error))?;
+    // On a full disk the store is opened all the same, and the message knows no pid.
+    _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(file)
 }

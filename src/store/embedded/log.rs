@@ -90,9 +90,8 @@ impl Log {
             let in_memory = db.write_buffer_size();
             Ok(Self { db, records, meta, path: path.to_owned(), table_bytes, in_memory })
         };
-        let opened = catch_unwind(AssertUnwindSafe(open));
-        opened.map_err(|_| damaged(path, "reading it failed".to_owned()))?.map_err(|error| {
-            match failure(path, "open the log in", error) {
+        shielded(path, || open().map_err(|error| failure(path, "open the log in", error))).map_err(
+            |error| match error {
                 // A file that another one names is not there, or too short.
                 Error::Io { source, .. }
                     if matches!(
@@ -105,8 +104,8 @@ impl Log {
                     damaged(path, source.to_string())
                 }
                 error => error,
-            }
-        })
+            },
+        )
     }
 
     /// Makes a new log in `path` whose counter begins at `birth`, and closes it.
@@ -274,6 +273,19 @@ impl Log {
     fn failure(&self, doing: &str, error: fjall::Error) -> Error {
         failure(&self.path, doing, error)
     }
+}
+
+/// Does something with a log that may have a bug, or meet one in what it reads:
+/// then it fails, and the process goes on.
+pub(super) fn shielded<T>(
+    path: &Path,
+    doing: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(doing)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason");
+        Err(damaged(path, format!("the log gave up: {text}")))
+    })
 }
 
 /// The store is where the log is: it is what a reader knows and can move away.

@@ -15,7 +15,9 @@ use std::io::{self, Read, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures::executor::block_on;
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -23,13 +25,16 @@ use rand::{RngExt as _, SeedableRng as _};
 use super::tests::{commit, forget, load, options, put, scratch};
 use super::{Embedded, EmbeddedOptions, Observer};
 use crate::model::Revision;
-use crate::store::{Change, Expect, Loaded, TypeKey, Write};
+use crate::store::{Backend, Change, Expect, Forget, Forgotten, Loaded, TypeKey, Write};
 
 /// Power cuts in one run. Each takes some milliseconds.
 const CUTS: usize = 300;
 
 /// Batches between two restarts of the store that is watched.
 const BATCHES_PER_LIFE: usize = 40;
+
+/// What a journal holds shortly before the next one is begun, at 64 million bytes.
+const FILLED_BYTES: u64 = 63_960_000;
 
 /// What a disk writes at once.
 const SECTOR: usize = 512;
@@ -53,6 +58,7 @@ type Stamp = (PathBuf, u64, u64, i64);
 /// Takes the images of one directory.
 struct Camera {
     dir: PathBuf,
+    off: AtomicBool,
     images: Mutex<Images>,
 }
 
@@ -68,6 +74,9 @@ struct Images {
 
 impl Observer for Camera {
     fn written(&self) -> io::Result<()> {
+        if self.off.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let mut images = self.images.lock();
         images.before = std::mem::take(&mut images.synced);
         images.written = take(&self.dir);
@@ -76,7 +85,9 @@ impl Observer for Camera {
     }
 
     fn synced(&self) -> io::Result<()> {
-        self.images.lock().synced = take(&self.dir);
+        if !self.off.load(Ordering::Relaxed) {
+            self.images.lock().synced = take(&self.dir);
+        }
         Ok(())
     }
 }
@@ -139,18 +150,19 @@ fn restore(image: &Image, dir: &Path) {
     }
 }
 
+fn newest_journal(image: &Image) -> Option<PathBuf> {
+    let numbered = image.keys().filter_map(|path| {
+        let number = path.to_str()?.strip_prefix("log/")?.strip_suffix(".jnl")?;
+        Some((number.parse::<u64>().ok()?, path.clone()))
+    });
+    numbered.max().map(|(_, path)| path)
+}
+
 /// Tears what `written` has more than `before` in the newest journal. The other
 /// files are as they were before, or as they are now: their writer syncs them.
 fn tear(before: &Image, written: &Image, random: &mut StdRng) -> Image {
-    let journal = |image: &Image| {
-        let numbered = image.keys().filter_map(|path| {
-            let number = path.to_str()?.strip_prefix("log/")?.strip_suffix(".jnl")?;
-            Some((number.parse::<u64>().ok()?, path.clone()))
-        });
-        numbered.max().map(|(_, path)| path)
-    };
-    let path = journal(written).unwrap();
-    let same_journal = journal(before).as_ref() == Some(&path);
+    let path = newest_journal(written).unwrap();
+    let same_journal = newest_journal(before).as_ref() == Some(&path);
     let mut torn = if same_journal && random.random() { before.clone() } else { written.clone() };
     let safe = if same_journal { before[&path].bytes.len() } else { 0 };
     let new = &written[&path];
@@ -255,7 +267,8 @@ impl Run {
     fn new(sync: bool, seed: u64) -> Self {
         let scratch = scratch();
         let dir = scratch.path().join("store");
-        let camera = Arc::new(Camera { dir, images: Mutex::default() });
+        let camera =
+            Arc::new(Camera { dir, off: AtomicBool::new(false), images: Mutex::default() });
         let options = EmbeddedOptions {
             sync,
             table_bytes: 128 << 10,
@@ -289,6 +302,26 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    /// Fills a journal until it is nearly so full that the next one is begun.
+    fn fill(&mut self, store: &Embedded) {
+        self.camera.off.store(true, Ordering::Relaxed);
+        let journal = self.camera.dir.join(newest_journal(&take(&self.camera.dir)).unwrap());
+        let mut last = Revision::ZERO;
+        loop {
+            let left = FILLED_BYTES.saturating_sub(fs::metadata(&journal).unwrap().blocks() * 512);
+            let value = "f".repeat(usize::try_from(left / 2).unwrap().min(1 << 20));
+            if value.len() < 1 << 13 {
+                break;
+            }
+            last = Revision(commit(store, vec![put("/fill", &value, None)])[0]);
+            let change = Forgotten { revision: last, previous: None, tombstone: true };
+            block_on(store.forget(Forget { changes: vec![change], floors: vec![] })).unwrap();
+        }
+        self.expected.answered = last.0;
+        self.camera.off.store(false, Ordering::Relaxed);
+        self.camera.images.lock().synced = take(&self.camera.dir);
     }
 
     fn write_and_cut(&mut self, store: &Embedded) -> Result<(), String> {
@@ -383,6 +416,24 @@ fn nothing_answered_is_lost_in_a_power_cut() {
     let result = run.run(CUTS);
     assert_eq!(result, Ok(()), "with seed {seed}, after {:?}", run.outcomes);
     assert!(run.outcomes.whole > 0 && run.outcomes.gone > 0, "{:?}", run.outcomes);
+}
+
+#[test]
+fn nothing_answered_is_lost_in_a_power_cut_around_a_new_journal() {
+    let seed = rand::random();
+    let mut run = Run::new(true, seed);
+    let store = Embedded::open(&run.camera.dir, run.options.clone()).unwrap();
+    run.fill(&store);
+    let first = newest_journal(&take(&run.camera.dir)).unwrap();
+    // Up to the new journal, and a little further.
+    let mut cuts = 0;
+    while newest_journal(&run.camera.images.lock().synced).as_ref() == Some(&first) || cuts % 8 > 0
+    {
+        let result = run.write_and_cut(&store);
+        assert_eq!(result, Ok(()), "with seed {seed}, after {:?}", run.outcomes);
+        cuts += 1;
+        assert!(cuts < 300, "no new journal was begun");
+    }
 }
 
 #[test]
