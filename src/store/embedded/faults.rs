@@ -48,7 +48,7 @@ fn refused(store: &Embedded, batch: Vec<Write>) -> Error {
 #[test]
 fn a_batch_that_failed_is_gone_when_writes_go_on() {
     for step in [WRITTEN, SYNCED] {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         let path = dir.path().join("store");
         let fault = Arc::new(Fault::default());
         let options = EmbeddedOptions { observer: Some(fault.clone()), ..options() };
@@ -76,7 +76,7 @@ fn a_batch_that_failed_is_gone_when_writes_go_on() {
 
 #[test]
 fn a_failed_store_is_left_alone_for_a_while() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let fault = Arc::new(Fault(AtomicU8::new(WRITTEN)));
     let retry_pause = Duration::from_secs(3600);
     let options = EmbeddedOptions { observer: Some(fault.clone()), retry_pause, ..options() };
@@ -93,7 +93,7 @@ fn a_failed_store_is_left_alone_for_a_while() {
 
 /// A store with three answered writes, closed.
 fn written() -> (tempfile::TempDir, PathBuf) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let store = open(&dir);
     for value in ["first", "second", "third"] {
         commit(&store, vec![put("/a", value, None)]);

@@ -226,7 +226,7 @@ fn a_store_that_was_being_made_is_made_again() {
 
 #[test]
 fn many_tables_and_journals_are_read_back_in_order() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let value = "x".repeat(2000);
     let mut wanted = Vec::new();
     for life in 0..3 {
