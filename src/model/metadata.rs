@@ -96,7 +96,8 @@ impl Metadata {
         let mut unknown = Vec::new();
         for &(key, value) in &scan.members {
             let key = key.of(bytes);
-            let Some(&(field, name, shape)) = ALL.iter().find(|(_, name, _)| name.as_bytes() == key)
+            let Some(&(field, name, shape)) =
+                ALL.iter().find(|(_, name, _)| name.as_bytes() == key)
             else {
                 unknown.push(String::from_utf8_lossy(key).into_owned());
                 continue;

@@ -25,14 +25,9 @@ pub fn write(out: &mut Vec<u8>, text: &str) {
                 Some([0x80, 0xa9]) => b"\\u2029",
                 _ => continue,
             },
-            _ => &[
-                b'\\',
-                b'u',
-                b'0',
-                b'0',
-                HEX[usize::from(byte >> 4)],
-                HEX[usize::from(byte & 15)],
-            ],
+            _ => {
+                &[b'\\', b'u', b'0', b'0', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]
+            }
         };
         out.extend_from_slice(&bytes[from..at]);
         out.extend_from_slice(escape);

@@ -203,7 +203,9 @@ impl<'a> Parser<'a> {
         };
         let bad = |why| LabelError::Key { key: key.to_owned(), why };
         if name.is_empty() || !is_label_text(name) {
-            return Err(bad("name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"));
+            return Err(bad(
+                "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+            ));
         }
         if prefix.is_some_and(|prefix| !is_subdomain(prefix)) {
             return Err(bad("prefix part must be a lowercase RFC 1123 subdomain"));
