@@ -25,6 +25,21 @@ pub struct ResourceType {
     pub versions: Vec<Version>,
     /// The version in which objects are stored; one of `versions`.
     pub storage_version: String,
+    /// What an object of it is for, in a sentence.
+    pub description: String,
+    /// Annotations that its `CustomResourceDefinition` carries, sorted by key.
+    pub annotations: Vec<(String, String)>,
+    /// Whether clients may change its objects.
+    pub access: Access,
+}
+
+/// Whether clients may change the objects of a type.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Access {
+    /// Clients read and write.
+    ReadWrite,
+    /// Clients read; the server itself makes the objects.
+    ReadOnly,
 }
 
 /// One version of a type.
@@ -58,8 +73,14 @@ pub enum ColumnKind {
     String,
     /// As a whole number.
     Integer,
+    /// As a number.
+    Number,
+    /// As `true` or `false`.
+    Boolean,
     /// As the time that has passed since.
     Date,
+    /// As the time itself. No definition can ask for it: it is how definitions are shown.
+    Timestamp,
 }
 
 /// What an object of a type may be called.
@@ -71,6 +92,19 @@ pub enum NameRule {
     PathSegment,
 }
 
+impl ColumnKind {
+    /// The kind as a column definition writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+            Self::Date | Self::Timestamp => "date",
+        }
+    }
+}
+
 impl ResourceType {
     /// `resource.group`, or the bare resource for the core group.
     pub fn qualified_name(&self) -> String {
@@ -78,6 +112,16 @@ impl ResourceType {
             self.resource.clone()
         } else {
             format!("{}.{}", self.resource, self.group)
+        }
+    }
+
+    /// The verbs that clients may use, sorted.
+    pub const fn verbs(&self) -> &'static [&'static str] {
+        match self.access {
+            Access::ReadWrite => {
+                &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
+            }
+            Access::ReadOnly => &["get", "list", "watch"],
         }
     }
 
