@@ -9,5 +9,5 @@ mod resource;
 mod revision;
 
 pub use names::{Cluster, ClusterName, NameError, Shard, ShardName};
-pub use resource::{Access, Column, ColumnKind, NameRule, ResourceType, Version};
+pub use resource::{Access, Column, ColumnKind, NameRule, ResourceType, Version, by_preference};
 pub use revision::{Revision, RevisionError};

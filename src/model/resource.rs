@@ -1,5 +1,7 @@
 //! What a server must know of a type to serve it.
 
+use std::cmp::Ordering;
+
 /// One served type: its names, its scope, its versions.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ResourceType {
@@ -92,6 +94,34 @@ pub enum NameRule {
     PathSegment,
 }
 
+/// Orders version names by how much clients should prefer them: the most preferred is the least.
+///
+/// Stable before beta before alpha, a higher number before a lower one (`v2`, `v1`,
+/// `v1beta1`, `v1alpha2`), and every other name after those, by its bytes.
+pub fn by_preference(a: &str, b: &str) -> Ordering {
+    match (rank(a), rank(b)) {
+        (Some(a), Some(b)) => b.cmp(&a),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => a.cmp(b),
+    }
+}
+
+/// Stability, major and minor number of a version name that has them.
+fn rank(name: &str) -> Option<(u8, u64, u64)> {
+    let number = |text: &str| -> Option<u64> {
+        let plain = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+        if plain { text.parse().ok() } else { None }
+    };
+    let rest = name.strip_prefix('v')?;
+    for (stability, word) in [(1, "beta"), (0, "alpha")] {
+        if let Some((major, minor)) = rest.split_once(word) {
+            return Some((stability, number(major)?, number(minor)?));
+        }
+    }
+    Some((2, number(rest)?, 0))
+}
+
 impl ColumnKind {
     /// The kind as a column definition writes it.
     pub const fn as_str(self) -> &'static str {
@@ -133,5 +163,20 @@ impl ResourceType {
     /// What `apiVersion` says of an object in `version`.
     pub fn api_version(&self, version: &str) -> String {
         if self.group.is_empty() { version.to_owned() } else { format!("{}/{version}", self.group) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stable_versions_come_first_and_odd_names_last() {
+        let mut names = ["foo1", "v1alpha2", "v1", "v11alpha2", "v1beta1", "v2", "v01", "v1beta10"];
+        names.sort_by(|a, b| by_preference(a, b));
+        assert_eq!(
+            names,
+            ["v2", "v1", "v1beta10", "v1beta1", "v11alpha2", "v1alpha2", "foo1", "v01"]
+        );
     }
 }

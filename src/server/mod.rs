@@ -1,1 +1,3 @@
 //! The cache server: one Kubernetes-style API over one view.
+
+pub mod discovery;
