@@ -1,1 +1,4 @@
 //! The cache server: one Kubernetes-style API over one view.
+
+pub mod discovery;
+pub mod table;
