@@ -4,6 +4,7 @@
 //! past the edge (a URL, a flag, a file, a stored key) checks it again.
 
 pub mod builtin;
+pub mod crd;
 pub mod json;
 pub mod metadata;
 mod names;
