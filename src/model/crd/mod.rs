@@ -5,6 +5,7 @@
 //!
 //! * `object` makes the definition of a type.
 //! * `stored` turns `v1` into what is stored, and what is stored into `v1`.
+//! * `update` tells whether a stored one must be replaced, and by what.
 //!
 //! # What is absent on purpose
 //!
@@ -13,6 +14,8 @@
 
 mod object;
 mod stored;
+mod update;
 
 pub use object::{Birth, definition};
 pub use stored::{DefinitionError, from_stored, to_stored};
+pub use update::updated;
