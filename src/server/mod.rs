@@ -4,5 +4,6 @@ pub mod auth;
 pub mod body;
 pub mod conn;
 mod flavor;
+pub mod metrics;
 
 pub use flavor::Flavor;
