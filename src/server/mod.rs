@@ -3,7 +3,9 @@
 pub mod auth;
 pub mod body;
 pub mod conn;
+pub mod discovery;
 mod flavor;
 pub mod metrics;
+pub mod table;
 
 pub use flavor::Flavor;
