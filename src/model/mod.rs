@@ -6,6 +6,7 @@
 mod names;
 mod resource;
 mod revision;
+pub mod yaml;
 
 pub use names::{Cluster, ClusterName, NameError, Shard, ShardName};
 pub use resource::{Column, ColumnKind, NameRule, ResourceType, Version};
