@@ -2,7 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_yaml::Value;
 
 use crate::model::yaml;
 
@@ -89,9 +90,20 @@ pub enum KubeconfigError {
 impl Kubeconfig {
     /// The document as YAML.
     pub fn to_yaml(&self) -> String {
-        // Maps of strings, lists and strings: nothing in there can fail.
-        yaml::to_string(&wire::Document::from(self))
-            .expect("maps, lists and strings are always YAML")
+        yaml::render(&self.to_value())
+    }
+
+    /// The document as a tree.
+    pub(super) fn to_value(&self) -> Value {
+        let Self { clusters, contexts, current_context, users } = self;
+        mapping([
+            ("apiVersion", "v1".into()),
+            ("clusters", named("cluster", clusters.iter().map(|it| (&it.name, it.to_value())))),
+            ("contexts", named("context", contexts.iter().map(|it| (&it.name, it.to_value())))),
+            ("current-context", current_context.as_str().into()),
+            ("kind", "Config".into()),
+            ("users", named("user", users.iter().map(|it| (&it.name, it.to_value())))),
+        ])
     }
 
     /// Reads a document that [`to_yaml`](Self::to_yaml) wrote, or one like it.
@@ -111,15 +123,66 @@ impl Kubeconfig {
     }
 }
 
-/// The fields as they are written.
-mod wire {
-    use super::{Credential, Deserialize, Engine, KubeconfigError, STANDARD, Serialize};
+impl Cluster {
+    fn to_value(&self) -> Value {
+        let Self { name: _, server, ca } = self;
+        let ca = ca.to_entry("certificate-authority", "certificate-authority-data");
+        mapping([ca, ("server", server.as_str().into())])
+    }
+}
 
-    #[derive(Deserialize, Serialize)]
+impl Context {
+    fn to_value(&self) -> Value {
+        let Self { name: _, cluster, user } = self;
+        mapping([("cluster", cluster.as_str().into()), ("user", user.as_str().into())])
+    }
+}
+
+impl User {
+    fn to_value(&self) -> Value {
+        let Self { name: _, cert, key } = self;
+        mapping([
+            cert.to_entry("client-certificate", "client-certificate-data"),
+            key.to_entry("client-key", "client-key-data"),
+        ])
+    }
+}
+
+impl Credential {
+    fn to_entry(&self, file: &'static str, data: &'static str) -> (&'static str, Value) {
+        match self {
+            Self::File(path) => (file, path.as_str().into()),
+            Self::Inline(pem) => (data, STANDARD.encode(pem).into()),
+        }
+    }
+}
+
+fn mapping<const N: usize>(entries: [(&str, Value); N]) -> Value {
+    Value::Mapping(entries.into_iter().map(|(key, value)| (key.into(), value)).collect())
+}
+
+/// A list of entries, each a name and a body called `kind`.
+fn named<'a>(kind: &'static str, entries: impl Iterator<Item = (&'a String, Value)>) -> Value {
+    entries
+        .map(|(name, body)| {
+            let name = ("name", name.as_str().into());
+            // The order of kubectl, which sorts by key.
+            if kind < "name" {
+                mapping([(kind, body), name])
+            } else {
+                mapping([name, (kind, body)])
+            }
+        })
+        .collect()
+}
+
+/// The fields as they are read.
+mod wire {
+    use super::{Credential, Deserialize, Engine, KubeconfigError, STANDARD};
+
+    #[derive(Deserialize)]
     #[serde(rename_all = "kebab-case")]
     pub(super) struct Document {
-        #[serde(rename = "apiVersion", default)]
-        api_version: String,
         #[serde(default)]
         clusters: Vec<NamedCluster>,
         #[serde(default)]
@@ -127,106 +190,62 @@ mod wire {
         #[serde(default)]
         current_context: String,
         #[serde(default)]
-        kind: String,
-        #[serde(default)]
         users: Vec<NamedUser>,
     }
 
-    #[derive(Deserialize, Serialize)]
+    #[derive(Deserialize)]
     struct NamedCluster {
         cluster: Cluster,
         name: String,
     }
 
-    #[derive(Deserialize, Serialize)]
+    #[derive(Deserialize)]
     #[serde(rename_all = "kebab-case")]
     struct Cluster {
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         certificate_authority: Option<String>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         certificate_authority_data: Option<String>,
         server: String,
     }
 
-    #[derive(Deserialize, Serialize)]
+    #[derive(Deserialize)]
     struct NamedContext {
         context: Context,
         name: String,
     }
 
-    #[derive(Deserialize, Serialize)]
+    #[derive(Deserialize)]
     struct Context {
         cluster: String,
         user: String,
     }
 
-    #[derive(Deserialize, Serialize)]
+    #[derive(Deserialize)]
     struct NamedUser {
         name: String,
         user: User,
     }
 
-    #[derive(Deserialize, Serialize)]
+    #[derive(Deserialize)]
     #[serde(rename_all = "kebab-case")]
     #[expect(clippy::struct_field_names, reason = "they are the names of the format")]
     struct User {
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         client_certificate: Option<String>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         client_certificate_data: Option<String>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         client_key: Option<String>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         client_key_data: Option<String>,
-    }
-
-    impl From<&super::Kubeconfig> for Document {
-        fn from(kubeconfig: &super::Kubeconfig) -> Self {
-            let super::Kubeconfig { clusters, contexts, current_context, users } = kubeconfig;
-            Self {
-                api_version: "v1".to_owned(),
-                clusters: clusters.iter().map(NamedCluster::from).collect(),
-                contexts: contexts.iter().map(NamedContext::from).collect(),
-                current_context: current_context.clone(),
-                kind: "Config".to_owned(),
-                users: users.iter().map(NamedUser::from).collect(),
-            }
-        }
-    }
-
-    impl From<&super::Cluster> for NamedCluster {
-        fn from(cluster: &super::Cluster) -> Self {
-            let super::Cluster { name, server, ca } = cluster;
-            let (certificate_authority, certificate_authority_data) = split(ca);
-            let server = server.clone();
-            let cluster = Cluster { certificate_authority, certificate_authority_data, server };
-            Self { cluster, name: name.clone() }
-        }
-    }
-
-    impl From<&super::Context> for NamedContext {
-        fn from(context: &super::Context) -> Self {
-            let super::Context { name, cluster, user } = context.clone();
-            Self { context: Context { cluster, user }, name }
-        }
-    }
-
-    impl From<&super::User> for NamedUser {
-        fn from(user: &super::User) -> Self {
-            let super::User { name, cert, key } = user;
-            let (client_certificate, client_certificate_data) = split(cert);
-            let (client_key, client_key_data) = split(key);
-            let user =
-                User { client_certificate, client_certificate_data, client_key, client_key_data };
-            Self { name: name.clone(), user }
-        }
     }
 
     impl TryFrom<Document> for super::Kubeconfig {
         type Error = KubeconfigError;
 
         fn try_from(document: Document) -> Result<Self, KubeconfigError> {
-            let Document { clusters, contexts, current_context, users, .. } = document;
+            let Document { clusters, contexts, current_context, users } = document;
             let clusters = clusters.into_iter().map(|NamedCluster { cluster, name }| {
                 let Cluster { certificate_authority, certificate_authority_data, server } = cluster;
                 let field = "certificate-authority-data";
@@ -254,13 +273,6 @@ mod wire {
                 current_context,
                 users: users.collect::<Result<_, _>>()?,
             })
-        }
-    }
-
-    fn split(credential: &Credential) -> (Option<String>, Option<String>) {
-        match credential {
-            Credential::File(path) => (Some(path.clone()), None),
-            Credential::Inline(pem) => (None, Some(STANDARD.encode(pem))),
         }
     }
 

@@ -18,10 +18,14 @@ const BARE: &str = "-_./:@+=,()$%^&*!~;";
 
 /// `value` as one YAML document in block style, its lists not indented.
 pub fn to_string<T: Serialize + ?Sized>(value: &T) -> Result<String, serde_yaml::Error> {
-    let value = serde_yaml::to_value(value)?;
+    Ok(render(&serde_yaml::to_value(value)?))
+}
+
+/// A tree as one YAML document in block style, its lists not indented.
+pub fn render(value: &Value) -> String {
     let mut out = String::new();
-    write_node(&mut out, &value, 0, Position::Start);
-    Ok(out)
+    write_node(&mut out, value, 0, Position::Start);
+    out
 }
 
 /// What stands before a value on its line.
