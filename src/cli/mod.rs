@@ -4,6 +4,7 @@
 //! doc comment is the help text, and one `run`.
 
 mod cache;
+mod files;
 mod init;
 mod kubeconfig;
 
