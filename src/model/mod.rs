@@ -10,6 +10,7 @@ mod names;
 mod resource;
 mod revision;
 pub mod selector;
+pub mod yaml;
 
 pub use names::{Cluster, ClusterName, NameError, Shard, ShardName};
 pub use resource::{Access, Column, ColumnKind, NameRule, ResourceType, Version, by_preference};
