@@ -5,7 +5,10 @@ pub mod body;
 pub mod conn;
 pub mod discovery;
 mod flavor;
+pub mod health;
 pub mod metrics;
+mod operations;
 pub mod table;
 
 pub use flavor::Flavor;
+pub use operations::{Operations, StoreProbe};
