@@ -6,6 +6,7 @@
 
 mod cache;
 mod completions;
+mod files;
 mod help;
 mod init;
 mod kubeconfig;

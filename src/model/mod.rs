@@ -11,7 +11,6 @@ mod names;
 mod resource;
 mod revision;
 pub mod selector;
-pub mod strategic;
 
 pub use names::{Cluster, ClusterName, NameError, Shard, ShardName};
 pub use resource::{Access, Column, ColumnKind, NameRule, ResourceType, Version, by_preference};
