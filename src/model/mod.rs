@@ -8,6 +8,7 @@ pub mod crd;
 pub mod json;
 pub mod metadata;
 mod names;
+pub mod patch;
 mod resource;
 mod revision;
 pub mod selector;
