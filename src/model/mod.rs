@@ -12,6 +12,8 @@ pub mod patch;
 mod resource;
 mod revision;
 pub mod selector;
+pub mod strategic;
+pub mod yaml;
 
 pub use names::{Cluster, ClusterName, NameError, Shard, ShardName};
 pub use resource::{Access, Column, ColumnKind, NameRule, ResourceType, Version, by_preference};

@@ -27,6 +27,7 @@
 pub mod accept;
 pub mod auth;
 pub mod body;
+pub mod bootstrap;
 pub mod conn;
 pub mod discovery;
 pub mod encode;

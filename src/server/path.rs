@@ -217,7 +217,7 @@ fn endpoint(path: &str) -> Endpoint {
         return Endpoint::Unknown;
     }
     match parts[..] {
-        ["apis", "", ..] | ["apis", _, "", ..] | ["api", "", ..] => Endpoint::Unknown,
+        ["apis" | "api", "", ..] | ["apis", _, "", ..] => Endpoint::Unknown,
         ["apis", group] => Endpoint::Group(group.to_owned()),
         ["apis", group, version] => Endpoint::GroupVersion(group.to_owned(), version.to_owned()),
         // A user's type of the core group is also reached by that group's name.

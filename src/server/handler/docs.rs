@@ -66,7 +66,7 @@ impl App {
         let facts = Facts::of(&self.view, (self.options.store_facts)());
         let accept = headers.get(header::ACCEPT).and_then(|it| it.to_str().ok());
         let exposition = self.metrics.render(&facts, accept);
-        let mut response = Response::new(Body::from(exposition.body));
+        let mut response = Response::new(Body::from(exposition.text));
         let content_type = HeaderValue::from_static(exposition.content_type);
         response.headers_mut().insert(header::CONTENT_TYPE, content_type);
         response

@@ -80,7 +80,6 @@ struct Call<'a> {
     served: &'a Served,
     query: &'a Query,
     headers: &'a HeaderMap,
-    method: &'a Method,
 }
 
 /// An answer to a write: the object, and what the client should know.
@@ -208,7 +207,6 @@ impl App {
             served,
             query,
             headers: &head.headers,
-            method: &head.method,
         };
         call.check_scope(verb)?;
         match verb {
