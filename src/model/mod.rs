@@ -12,7 +12,6 @@ pub mod patch;
 mod resource;
 mod revision;
 pub mod selector;
-pub mod strategic;
 pub mod yaml;
 
 pub use names::{Cluster, ClusterName, NameError, Shard, ShardName};
