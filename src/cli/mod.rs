@@ -4,12 +4,14 @@
 //! doc comment is the help text, and one `run`. `args/` holds the groups of flags
 //! that commands share.
 
+mod args;
 mod cache;
 mod completions;
 mod help;
 mod init;
 mod kubeconfig;
 mod man;
+mod runtime;
 mod version;
 
 use std::ffi::OsString;

@@ -12,6 +12,12 @@ use super::output::{Output, OutputError};
 /// The spaces between two columns.
 const GAP: usize = 3;
 
+/// The widest that one cell of the first page can make its column.
+///
+/// A name may have 253 characters; one such name should not push the columns of
+/// every other row off the screen.
+const WIDTH_MAX: usize = 64;
+
 /// A table that is measured as a whole.
 pub struct Table {
     headings: Vec<String>,
@@ -90,7 +96,8 @@ impl StreamTable {
         let mut table = comfy_table::Table::new();
         table.set_header(&self.headings);
         table.add_rows(rows);
-        table.column_max_content_widths().into_iter().map(usize::from).collect()
+        let widths = table.column_max_content_widths().into_iter().map(usize::from);
+        widths.map(|width| width.min(WIDTH_MAX)).collect()
     }
 }
 
@@ -200,6 +207,17 @@ root    much-longer   7m
 root    c      8m
 "
         );
+    }
+
+    #[test]
+    fn one_long_cell_does_not_widen_the_column_for_all() {
+        let long = "x".repeat(100);
+        let text = printed(|out| {
+            StreamTable::new(["Name", "Age"])
+                .page(vec![row(&[&long, "1m"]), row(&["a", "2m"])], out)
+        });
+        let gap = " ".repeat(WIDTH_MAX + GAP - 1);
+        assert!(text.contains(&format!("\n{long}   1m\na{gap}2m\n")), "{text}");
     }
 
     #[test]
