@@ -4,9 +4,12 @@
 //! past the edge (a URL, a flag, a file, a stored key) checks it again.
 
 pub mod builtin;
+pub mod json;
+pub mod metadata;
 mod names;
 mod resource;
 mod revision;
+pub mod selector;
 
 pub use names::{Cluster, ClusterName, NameError, Shard, ShardName};
 pub use resource::{Access, Column, ColumnKind, NameRule, ResourceType, Version, by_preference};
