@@ -22,6 +22,7 @@ mod cache;
 mod catalog;
 mod error;
 mod holdings;
+mod identity;
 mod page;
 mod query;
 mod scope;

@@ -69,6 +69,7 @@ impl Table {
 /// A table that fixes its widths on the first page and then prints as rows come.
 pub struct StreamTable {
     headings: Vec<String>,
+    at_least: Vec<(usize, usize)>,
     widths: Option<Vec<usize>>,
 }
 
@@ -76,7 +77,14 @@ impl StreamTable {
     /// A table with these headings, of which nothing is printed yet.
     pub fn new<S: Into<String>>(headings: impl IntoIterator<Item = S>) -> Self {
         let headings = headings.into_iter().map(|it| clean(&it.into()).to_uppercase()).collect();
-        Self { headings, widths: None }
+        Self { headings, at_least: Vec::new(), widths: None }
+    }
+
+    /// Makes a column, counted from 0, at least this wide: wider cells are to come.
+    #[must_use]
+    pub fn at_least(mut self, column: usize, width: usize) -> Self {
+        self.at_least.push((column, width));
+        self
     }
 
     /// Prints one page of rows; the first page also decides the widths.
@@ -97,7 +105,13 @@ impl StreamTable {
         table.set_header(&self.headings);
         table.add_rows(rows);
         let widths = table.column_max_content_widths().into_iter().map(usize::from);
-        widths.map(|width| width.min(WIDTH_MAX)).collect()
+        let mut widths: Vec<usize> = widths.map(|width| width.min(WIDTH_MAX)).collect();
+        for (column, least) in &self.at_least {
+            if let Some(width) = widths.get_mut(*column) {
+                *width = (*width).max(*least);
+            }
+        }
+        widths
     }
 }
 

@@ -14,7 +14,7 @@ mod objects;
 mod show;
 mod summary;
 
-use crate::cli::args::{ConnectionArgs, Namespace, OutputArgs};
+use crate::cli::args::{ConnectionArgs, Namespace, OutputArgs, Selector};
 use crate::cli::runtime::block_on;
 use crate::client::Scope;
 use crate::error::{CliError, Kind};
@@ -77,7 +77,7 @@ pub(crate) struct ListArgs {
 struct ObjectArgs {
     /// Only objects with these labels, such as `a=b,c!=d`
     #[arg(short = 'l', long, value_name = "SELECTOR", requires = "resource")]
-    selector: Option<String>,
+    selector: Option<Selector>,
 
     /// Only objects in this namespace
     #[arg(short, long, requires = "resource")]
@@ -140,7 +140,7 @@ pub(super) fn run(args: ListArgs) -> Result<(), CliError> {
                 let wanted = objects::Wanted {
                     scope,
                     namespace,
-                    selector: selector.filter(|selector| !selector.is_empty()),
+                    selector: selector.and_then(Selector::into_text),
                     chunk_size,
                 };
                 objects::run(&client, &resource, wanted, watch, output).await

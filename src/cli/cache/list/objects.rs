@@ -21,25 +21,17 @@ pub(super) struct Wanted {
     pub(super) chunk_size: u32,
 }
 
-/// A query, and what is left for us to sieve.
-///
-/// The original stamps every object of `shards/*/clusters/c` with the cluster `c`,
-/// wherever it lies. So one cluster of all shards is read as all clusters, and the
-/// others are dropped here: right with every server.
+/// A query, and the scope that its answer is to be narrowed to if it asks for more.
 #[derive(Clone, Debug)]
 pub(super) struct Sieve {
     pub(super) query: ListQuery,
-    cluster: Option<String>,
+    scope: Option<Scope>,
 }
 
 impl Sieve {
     fn new(found: &FoundType, wanted: &Wanted, form: Form) -> Self {
-        let (scope, cluster) = match (&wanted.scope.shard, &wanted.scope.cluster) {
-            (Shard::All, Cluster::Named(name)) => {
-                (Scope::EVERYTHING, Some(name.as_str().to_owned()))
-            }
-            _ => (wanted.scope.clone(), None),
-        };
+        let scope = wanted.scope.to_ask(form);
+        let narrowed = (scope != wanted.scope).then(|| wanted.scope.clone());
         let query = ListQuery {
             scope,
             path: found.path(),
@@ -47,16 +39,16 @@ impl Sieve {
             label_selector: wanted.selector.clone(),
             form,
         };
-        Self { query, cluster }
+        Self { query, scope: narrowed }
     }
 
     /// Whether the metadata has to be looked at.
     pub(super) fn sieves(&self) -> bool {
-        self.cluster.is_some()
+        self.scope.is_some()
     }
 
     pub(super) fn lets_through(&self, meta: &Meta) -> bool {
-        self.cluster.as_deref().is_none_or(|cluster| cluster == meta.cluster())
+        self.scope.as_ref().is_none_or(|scope| scope.contains(meta.shard(), meta.cluster()))
     }
 }
 

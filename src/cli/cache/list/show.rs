@@ -222,18 +222,22 @@ impl Show {
             .filter(|row| sieve.lets_through(&row.object.metadata))
             .map(|row| columns.line(row, kind))
             .collect();
-        // Headings alone tell nobody anything, unless rows may still come.
-        if lines.is_empty() && (self.table.is_none() && !self.watch) {
+        // Headings alone tell nobody anything, and the first rows decide the widths.
+        if lines.is_empty() && self.table.is_none() {
             return Ok(());
         }
         self.count += lines.len() as u64;
-        let table =
-            self.table.get_or_insert_with(|| StreamTable::new(columns.headings(&definitions)));
+        let table = self.table.get_or_insert_with(|| columns.table(&definitions));
         Ok(table.page(lines, &mut self.out)?)
     }
 }
 
 impl Columns {
+    fn table(&self, definitions: &[ColumnDefinition]) -> StreamTable {
+        let table = StreamTable::new(self.headings(definitions));
+        if self.event { table.at_least(0, EventKind::Modified.as_str().len()) } else { table }
+    }
+
     fn headings(&self, definitions: &[ColumnDefinition]) -> Vec<String> {
         let before = [
             self.event.then_some("event"),

@@ -37,7 +37,7 @@ pub(super) async fn run(
         None => count_by_listing(client, scope, bytes, &mut progress).await?,
     };
     drop(progress);
-    holdings.items.retain(|it| it.count > 0 && within(scope, &it.shard, &it.cluster));
+    holdings.items.retain(|it| it.count > 0 && scope.contains(&it.shard, &it.cluster));
 
     let by = if by.is_empty() { &BY_ALL[..] } else { by };
     let lines = fold(&holdings, by, format == OutputFormat::Wide);
@@ -63,18 +63,6 @@ pub(super) async fn run(
     Ok(out.finish()?)
 }
 
-fn within(scope: &Scope, shard: &str, cluster: &str) -> bool {
-    let shard_fits = match &scope.shard {
-        Shard::All => true,
-        Shard::Named(name) => name.as_str() == shard,
-    };
-    let cluster_fits = match &scope.cluster {
-        Cluster::All => true,
-        Cluster::Named(name) => name.as_str() == cluster,
-    };
-    shard_fits && cluster_fits
-}
-
 /// Lists every type that there is, since the server does not count.
 async fn count_by_listing(
     client: &CacheClient,
@@ -90,18 +78,13 @@ async fn count_by_listing(
         progress.message(format!("counting {}", known.qualified_name()));
         let Some(version) = known.versions.first().cloned() else { continue };
         let found = FoundType { known: known.clone(), version };
-        // The original gives each object of `shards/*/clusters/c` the cluster `c`,
-        // wherever it lies, so all clusters are read there and counted apart.
-        let cluster = match &scope.shard {
-            Shard::All => Cluster::All,
-            Shard::Named(_) => scope.cluster.clone(),
-        };
+        let form = if bytes { Form::Objects } else { Form::Metadata };
         let query = ListQuery {
-            scope: Scope { shard: scope.shard.clone(), cluster },
+            scope: scope.to_ask(form),
             path: found.path(),
             namespace: None,
             label_selector: None,
-            form: if bytes { Form::Objects } else { Form::Metadata },
+            form,
         };
         match progress.during(count.add(client, &found, query, bytes)).await {
             Ok(()) => served = true,
