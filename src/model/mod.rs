@@ -4,12 +4,15 @@
 //! past the edge (a URL, a flag, a file, a stored key) checks it again.
 
 pub mod builtin;
+pub mod crd;
 pub mod json;
 pub mod metadata;
 mod names;
 mod resource;
 mod revision;
 pub mod selector;
+pub mod strategic;
+pub mod yaml;
 
 pub use names::{Cluster, ClusterName, NameError, Shard, ShardName};
 pub use resource::{Access, Column, ColumnKind, NameRule, ResourceType, Version, by_preference};
