@@ -41,13 +41,14 @@ pub enum ClientError {
         seconds: u64,
     },
     /// The server said no.
-    #[error("the cache server at {server} refused: {}", refusal.message)]
+    #[error("the cache server at {server} refused the request")]
     Refused {
         /// The server, with the kubeconfig and context.
         server: String,
         /// One clause about who we said that we are.
         identity: String,
         /// What it said.
+        #[source]
         refusal: Box<Refusal>,
     },
     /// The answer is not one of a Kubernetes-style server.
@@ -62,7 +63,8 @@ pub enum ClientError {
 }
 
 /// The Status body of a refusal.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, thiserror::Error)]
+#[error("{message}")]
 pub struct Refusal {
     /// The HTTP code.
     pub code: u16,
