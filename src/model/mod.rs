@@ -4,12 +4,14 @@
 //! past the edge (a URL, a flag, a file, a stored key) checks it again.
 
 pub mod builtin;
+pub mod crd;
 pub mod json;
 pub mod metadata;
 mod names;
 mod resource;
 mod revision;
 pub mod selector;
+pub mod strategic;
 pub mod yaml;
 
 pub use names::{Cluster, ClusterName, NameError, Shard, ShardName};
