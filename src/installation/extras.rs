@@ -204,7 +204,7 @@ struct Tree {
     spec: Ordered,
 }
 
-/// A tree whose `name` comes first, and everything else by the alphabet.
+/// A tree whose `name` and `namespace` come first, and everything else by the alphabet.
 #[derive(Clone)]
 struct Ordered(serde_json::Value);
 
@@ -212,10 +212,9 @@ impl Serialize for Ordered {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0 {
             serde_json::Value::Object(map) => {
-                let (first, rest): (Vec<_>, Vec<_>) =
-                    map.iter().partition(|(key, _)| key.as_str() == "name");
-                let entries = first.into_iter().chain(rest);
-                serializer.collect_map(entries.map(|(key, it)| (key, Self(it.clone()))))
+                let mut entries: Vec<_> = map.iter().collect();
+                entries.sort_by_key(|(key, _)| !["name", "namespace"].contains(&key.as_str()));
+                serializer.collect_map(entries.into_iter().map(|(key, it)| (key, Self(it.clone()))))
             }
             serde_json::Value::Array(items) => {
                 serializer.collect_seq(items.iter().map(|it| Self(it.clone())))

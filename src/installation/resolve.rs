@@ -318,6 +318,9 @@ impl Filler<'_> {
         draft: EtcdDraft,
         mode: Option<EtcdMode>,
     ) -> Result<Etcd, ResolveError> {
+        // A mode on the command line that has no use for the file's fields drops them.
+        let dropped = mode.is_some_and(|it| it != EtcdMode::External && Some(it) != draft.mode);
+        let draft = if dropped { EtcdDraft::default() } else { draft };
         let Overrides { etcd_endpoints, etcd_prefixes, etcd_tls_secrets, .. } = self.flags;
         let endpoints = pick(etcd_endpoints, server);
         let shared = endpoints.is_some_and(|it| it.name.is_none());
@@ -459,7 +462,8 @@ impl Filler<'_> {
         draft: super::draft::ImageDraft,
     ) -> (Option<KcpVersion>, Image) {
         let flags = self.flags;
-        let version = flags.kcp_version.or(version);
+        let of_flag = flags.image_tag.as_deref().and_then(KcpVersion::of_tag);
+        let version = flags.kcp_version.or(of_flag).or(version);
         // A version on the command line is also a tag, unless a tag stands beside it.
         let tag = match (&flags.image_tag, flags.kcp_version) {
             (Some(tag), _) => Some(tag.clone()),

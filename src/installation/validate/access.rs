@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use super::{World, find, name};
 use crate::api::{
-    CertificateTemplates, Certificates, ExternalConfig, FrontProxy, ImageSpec, Object, RootShard,
-    ServiceTemplate,
+    CertificateTemplates, Certificates, ExternalConfig, FrontProxy, ImageSpec, Kubeconfig, Object,
+    RootShard, ServiceTemplate,
 };
 use crate::installation::finding::{Code, Finding};
 use crate::installation::version::KcpVersion;
 
 /// The shortest life that cert-manager gives a certificate.
 const VALIDITY_MIN: Duration = Duration::from_secs(3600);
+/// What a front-proxy drops unless told otherwise.
+const DROPPED: [&str; 2] = ["system:masters", "system:kcp:logical-cluster-admin"];
 
 pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
     validity(world, findings);
@@ -59,6 +61,33 @@ fn validity(world: &World<'_>, findings: &mut Vec<Finding>) {
                 "use at least `1h`",
             ));
         }
+        if kubeconfig.spec.username.is_empty() {
+            findings.push(Finding::error(
+                Code::Target,
+                format!("Kubeconfig/{}", name(*kubeconfig)),
+                "spec.username",
+                "the user has no name",
+                "name the user",
+            ));
+        }
+        dropped_groups(kubeconfig, findings);
+    }
+}
+
+/// A front-proxy takes some groups from everybody who comes in.
+fn dropped_groups(kubeconfig: &Kubeconfig, findings: &mut Vec<Finding>) {
+    if kubeconfig.spec.target.front_proxy_ref.is_none() {
+        return;
+    }
+    for group in kubeconfig.spec.groups.iter().filter(|it| DROPPED.contains(&it.as_str())) {
+        let finding = Finding::error(
+            Code::Ineffective,
+            format!("Kubeconfig/{}", name(kubeconfig)),
+            "spec.groups",
+            format!("a front-proxy drops the group `{group}`"),
+            "use `system:kcp:admin`, or target a shard",
+        );
+        findings.push(finding.warn());
     }
 }
 

@@ -6,11 +6,14 @@ use crate::installation::version::KcpVersion;
 
 /// What findings call the topology, whether it came from a file or from flags.
 const SUBJECT: &str = "Installation";
+/// The longest name of a namespace.
+const LABEL_LEN_MAX: usize = 63;
 
 /// Everything that is wrong with a topology before objects are made of it.
 pub fn check_topology(topology: &Topology) -> Vec<Finding> {
     let mut findings = Vec::new();
     let subject = format!("{SUBJECT}/{}", topology.name);
+    names(topology, &subject, &mut findings);
     if let (Some(version), Some(of_tag)) =
         (topology.kcp_version, KcpVersion::of_tag(&topology.image.tag))
         && version != of_tag
@@ -65,6 +68,62 @@ pub fn check_topology(topology: &Topology) -> Vec<Finding> {
         production(topology, &subject, &mut findings);
     }
     findings
+}
+
+/// Names that no object of the operator carries itself.
+fn names(topology: &Topology, subject: &str, findings: &mut Vec<Finding>) {
+    let secrets = topology.kubeconfigs.iter().map(|it| ("secret", it.secret.as_str()));
+    let etcd_secrets = topology.etcds().filter_map(|(_, etcd)| match etcd {
+        Etcd::External { tls_secret: Some(secret), .. } => Some(("tlsSecret", secret.as_str())),
+        _ => None,
+    });
+    let pull_secrets =
+        topology.image.pull_secrets.iter().map(|it| ("image.pullSecrets", it.as_str()));
+    let others = [("issuer.name", topology.issuer.name.as_str())];
+    for (path, name) in secrets.chain(etcd_secrets).chain(pull_secrets).chain(others) {
+        if !is_subdomain(name) {
+            findings.push(Finding::error(
+                Code::NameShape,
+                subject,
+                path,
+                format!("`{name}` is no name for an object"),
+                "use lowercase letters, digits, `-` and `.`, beginning and ending with a letter or digit",
+            ));
+        }
+    }
+    for (path, name) in [("name", &topology.name), ("namespace", &topology.namespace)] {
+        if !is_subdomain(name) || name.contains('.') || name.len() > LABEL_LEN_MAX {
+            findings.push(Finding::error(
+                Code::NameShape,
+                subject,
+                path,
+                format!("`{name}` is no name for a namespace"),
+                "use at most 63 lowercase letters, digits and `-`, beginning and ending with a letter \
+                 or digit",
+            ));
+        }
+    }
+    if !super::access::is_host(&topology.cluster_domain) {
+        findings.push(Finding::error(
+            Code::Address,
+            subject,
+            "clusterDomain",
+            format!("`{}` is no DNS domain", topology.cluster_domain),
+            "use the domain of the cluster's services, such as `cluster.local`",
+        ));
+    }
+}
+
+/// A name as most kinds of objects take it.
+fn is_subdomain(name: &str) -> bool {
+    let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let label = |label: &str| {
+        let bytes = label.as_bytes();
+        bytes.first().is_some_and(|&b| word(b))
+            && bytes.last().is_some_and(|&b| word(b))
+            && bytes.iter().all(|&b| word(b) || b == b'-')
+    };
+    name.len() <= 253 && name.split('.').all(label)
 }
 
 /// Where a number of replicas stands, and the number.
