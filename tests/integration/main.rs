@@ -6,10 +6,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod authorization;
+mod lists;
 mod objects;
 mod paths;
 mod scenarios;
 mod support;
+mod watches;
 
 #[test]
 fn every_file_beside_this_one_is_declared() {
