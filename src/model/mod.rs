@@ -3,9 +3,12 @@
 //! Everything here is a value. Holding one is proof that it is legal, so nothing
 //! past the edge (a URL, a flag, a file, a stored key) checks it again.
 
+pub mod json;
+pub mod metadata;
 mod names;
 mod resource;
 mod revision;
+pub mod selector;
 
 pub use names::{Cluster, ClusterName, NameError, Shard, ShardName};
 pub use resource::{Column, ColumnKind, NameRule, ResourceType, Version};

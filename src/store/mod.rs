@@ -12,7 +12,7 @@ use futures::Stream;
 
 use crate::model::Revision;
 
-pub use keys::{KeyError, Keyspace, Origin, Place, TypeKey};
+pub use keys::{KeyError, Keyspace, Origin, Place, TypeKey, split_path};
 
 /// One numbered change, as it was remembered.
 #[derive(Clone, Debug, Eq, PartialEq)]
