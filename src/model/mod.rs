@@ -3,6 +3,8 @@
 //! Everything here is a value. Holding one is proof that it is legal, so nothing
 //! past the edge (a URL, a flag, a file, a stored key) checks it again.
 
+pub mod builtin;
+pub mod crd;
 pub mod json;
 pub mod metadata;
 mod names;
@@ -11,5 +13,5 @@ mod revision;
 pub mod selector;
 
 pub use names::{Cluster, ClusterName, NameError, Shard, ShardName};
-pub use resource::{Column, ColumnKind, NameRule, ResourceType, Version};
+pub use resource::{Access, Column, ColumnKind, NameRule, ResourceType, Version, by_preference};
 pub use revision::{Revision, RevisionError};

@@ -2,6 +2,8 @@
 
 use crate::error::CliError;
 
+mod data_dir;
+
 /// Run the cache server in the foreground
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeArgs {}
