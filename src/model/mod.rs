@@ -8,9 +8,11 @@ pub mod crd;
 pub mod json;
 pub mod metadata;
 mod names;
+pub mod patch;
 mod resource;
 mod revision;
 pub mod selector;
+pub mod yaml;
 
 pub use names::{Cluster, ClusterName, NameError, Shard, ShardName};
 pub use resource::{Access, Column, ColumnKind, NameRule, ResourceType, Version, by_preference};

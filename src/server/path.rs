@@ -217,7 +217,7 @@ fn endpoint(path: &str) -> Endpoint {
         return Endpoint::Unknown;
     }
     match parts[..] {
-        ["apis", "", ..] | ["apis", _, "", ..] | ["api", "", ..] => Endpoint::Unknown,
+        ["apis" | "api", "", ..] | ["apis", _, "", ..] => Endpoint::Unknown,
         ["apis", group] => Endpoint::Group(group.to_owned()),
         ["apis", group, version] => Endpoint::GroupVersion(group.to_owned(), version.to_owned()),
         // A user's type of the core group is also reached by that group's name.
@@ -337,7 +337,8 @@ mod tests {
         };
         assert_eq!((&*it.namespace, &*it.resource), ("default", "roles"));
         assert_eq!(it.name.as_deref(), Some("system:x"));
-        let Endpoint::Resource(it) = endpoint_of("/shards/s/clusters/c/api/v1/namespaces:id/n/status")
+        let Endpoint::Resource(it) =
+            endpoint_of("/shards/s/clusters/c/api/v1/namespaces:id/n/status")
         else {
             panic!()
         };

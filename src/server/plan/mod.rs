@@ -86,22 +86,24 @@ impl<'a> Subject<'a> {
         let members = metadata.write(&mut stored);
         let end = stored.len();
         stored.extend_from_slice(&body[at.end as usize..incoming.scan.end as usize]);
-        let span = |start: usize, end: usize| Span {
+        let between = |start: usize, end: usize| Span {
             start: u32::try_from(start).unwrap_or(u32::MAX),
             end: u32::try_from(end).unwrap_or(u32::MAX),
         };
         let scan = Scan {
-            api_version: Some(span(version.start as usize, version.start as usize + storage.len())),
+            api_version: Some(between(
+                version.start as usize,
+                version.start as usize + storage.len(),
+            )),
             kind: None,
-            metadata: Some(span(start, end)),
+            metadata: Some(between(start, end)),
             members,
-            end: span(0, stored.len()).end,
+            end: between(0, stored.len()).end,
         };
         stored.push(b'\n');
         debug_assert!(scan::scan(&stored).is_ok());
-        let served =
-            EntryDraft::new(&stored, &scan, self.shard.as_str(), self.cluster.as_str())
-                .map_err(|error| ApiError::internal(&error.to_string()))?;
+        let served = EntryDraft::new(&stored, &scan, self.shard.as_str(), self.cluster.as_str())
+            .map_err(|error| ApiError::internal(&error.to_string()))?;
         Ok(Value { stored: stored.into(), served })
     }
 }

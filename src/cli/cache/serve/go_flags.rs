@@ -153,10 +153,7 @@ fn settings(matches: &ArgMatches) -> Result<Settings, SettingsError> {
         tls_sans: Vec::new(),
         manifests: None,
         history_bytes: HISTORY_BYTES,
-        synthetic_delay: matches
-            .get_one("synthetic-delay")
-            .copied()
-            .unwrap_or(Duration::ZERO),
+        synthetic_delay: matches.get_one("synthetic-delay").copied().unwrap_or(Duration::ZERO),
         log: LogSettings {
             format: matches.get_one("logging-format").copied().unwrap_or_default(),
             verbosity: matches.get_one("v").copied().unwrap_or(0),
@@ -205,10 +202,7 @@ mod tests {
         assert_eq!(settings.data_dir, Some("/w/.kcp-cache".into()));
         assert_eq!(settings.store_dir, PathBuf::from("/w/.kcp-cache/etcd-server"));
         assert_eq!(settings.key_prefix, "/cache");
-        assert_eq!(
-            settings.ignored,
-            ["--embedded-etcd-client-port", "--embedded-etcd-peer-port"]
-        );
+        assert_eq!(settings.ignored, ["--embedded-etcd-client-port", "--embedded-etcd-peer-port"]);
     }
 
     #[test]
@@ -246,9 +240,6 @@ mod tests {
             refused(&["--client-ca-file=a", "--etcd-servers=http://localhost:2379"]),
             SettingsError::ExternalEtcd
         );
-        assert_eq!(
-            refused(&["--client-ca-file=a", "--tls-cert-file=c"]),
-            SettingsError::HalfAPair
-        );
+        assert_eq!(refused(&["--client-ca-file=a", "--tls-cert-file=c"]), SettingsError::HalfAPair);
     }
 }
