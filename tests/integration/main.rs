@@ -6,9 +6,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod authorization;
+mod durability;
+mod kube_client;
+mod kubectl;
 mod lists;
 mod objects;
 mod paths;
+mod restarts;
 mod scenarios;
 mod support;
 mod watches;

@@ -23,7 +23,7 @@ mod server;
 use std::time::{Duration, Instant};
 
 pub use certs::Credentials;
-pub use client::{Answer, Client, Request, Watch};
+pub use client::{Answer, Client, Request};
 pub use env::{CommandOutput, TestEnv};
 pub use kubectl::Kubectl;
 pub use objects::{
