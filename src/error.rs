@@ -6,6 +6,8 @@
 
 use std::io;
 
+use crate::term::{OutputError, PromptError};
+
 /// Who can mend the failure.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
@@ -21,6 +23,10 @@ pub enum Kind {
     Refused,
     /// The authors: this is a bug.
     Internal,
+    /// Nobody: the user would not wait for an orderly end.
+    Aborted,
+    /// Nobody: the reader of our output has seen enough and closed the pipe.
+    ClosedPipe,
 }
 
 impl Kind {
@@ -33,6 +39,8 @@ impl Kind {
             Self::Unreachable => 4,
             Self::Refused => 5,
             Self::Internal => 70,
+            Self::Aborted => 130, // as a shell says of a process that Ctrl-C ended
+            Self::ClosedPipe => 0,
         }
     }
 }
@@ -68,8 +76,22 @@ impl CliError {
         self.kind.exit_code()
     }
 
-    /// Writes the message, then its causes, then its hints, one a line.
+    /// What happened.
+    pub fn cause(&self) -> &anyhow::Error {
+        &self.cause
+    }
+
+    /// What the user can do next.
+    pub fn hints(&self) -> &[String] {
+        &self.hints
+    }
+
+    /// Writes the message, then its causes, then its hints, one a line; nothing
+    /// for a closed pipe, since nobody is left who asked.
     pub fn render(&self, out: &mut impl io::Write) -> io::Result<()> {
+        if self.kind == Kind::ClosedPipe {
+            return Ok(());
+        }
         writeln!(out, "error: {}", self.cause)?;
         for cause in self.cause.chain().skip(1) {
             writeln!(out, "  caused by: {cause}")?;
@@ -78,5 +100,60 @@ impl CliError {
             writeln!(out, "hint: {hint}")?;
         }
         Ok(())
+    }
+}
+
+/// What becomes of a failed write to stdout.
+impl From<OutputError> for CliError {
+    fn from(error: OutputError) -> Self {
+        match error {
+            OutputError::Closed => Self::new(Kind::ClosedPipe, error),
+            OutputError::Failed { .. } => {
+                Self::new(Kind::Config, error).hint("free some space, or send the output elsewhere")
+            }
+        }
+    }
+}
+
+/// A question that nobody could answer.
+impl From<PromptError> for CliError {
+    fn from(error: PromptError) -> Self {
+        let hint = match &error {
+            PromptError::NoTerminal { flag, .. } => Some(format!("answer it with `{flag}`")),
+            PromptError::Declined | PromptError::Failed { .. } => None,
+        };
+        let error = Self::new(Kind::Usage, error);
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(error: &CliError) -> String {
+        let mut out = Vec::new();
+        error.render(&mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn an_error_shows_its_causes_and_then_what_to_do() {
+        let cause = anyhow::anyhow!("connection refused").context("failed to reach the server");
+        let error = CliError::new(Kind::Unreachable, cause).hint("start one");
+        assert_eq!(
+            rendered(&error),
+            "error: failed to reach the server\n  caused by: connection refused\nhint: start one\n"
+        );
+        assert_eq!(error.exit_code(), 4);
+    }
+
+    #[test]
+    fn a_closed_pipe_is_not_an_error() {
+        let error = CliError::from(OutputError::Closed);
+        assert_eq!((rendered(&error).as_str(), error.exit_code()), ("", 0));
     }
 }

@@ -1,22 +1,43 @@
 //! The command tree: a folder is a group, a file is a command.
 //!
 //! This file only parses and dispatches. A command file holds its `Args`, whose
-//! doc comment is the help text, and one `run`.
+//! doc comment is the help text, and one `run`. `args/` holds the groups of flags
+//! that commands share.
 
+mod args;
 mod cache;
+mod completions;
+mod files;
+mod help;
 mod init;
 mod kubeconfig;
+mod man;
+mod runtime;
+mod version;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::error::CliError;
+use crate::term;
 
 /// The administrator's tool for kcp
-#[derive(Debug, Parser)]
-#[command(name = "kcpctl", version, disable_help_subcommand = true)]
+///
+/// Describes an installation, runs the cache that its shards share, shows what a
+/// cache holds, and hands out access.
+#[derive(Debug, clap::Parser)]
+#[command(
+    name = "kcpctl",
+    version,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 80,
+    after_help = help::EXAMPLES,
+    after_long_help = help::EXAMPLES_AND_EXIT_CODES
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -25,33 +46,60 @@ pub(crate) struct Cli {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     #[command(subcommand)]
-    Cache(cache::Command),
-    #[command(subcommand)]
     Init(init::Command),
     #[command(subcommand)]
+    Cache(cache::Command),
+    #[command(subcommand)]
     Kubeconfig(kubeconfig::Command),
+    Version(version::VersionArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// Runs the command line `args` and answers with the exit code of the process.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
-        Ok(cli) => cli,
-        Err(error) => error.exit(),
-    };
-    match run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = error.render(&mut std::io::stderr().lock());
-            ExitCode::from(error.exit_code())
-        }
+    let args: Vec<OsString> = args.into_iter().collect();
+    if help::is_called(cache::CACHE_SERVER, args.first()) {
+        return match cache::run_as_cache_server(args) {
+            Ok(result) => finish(result),
+            Err(error) => refuse(&error),
+        };
     }
+    let parsed = help::named_after(Cli::command(), args.first())
+        .try_get_matches_from(args)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
+    finish(run(cli))
+}
+
+/// Shows what the parser says instead of a command.
+fn refuse(error: &clap::Error) -> ExitCode {
+    // Help goes to stdout, a refusal to stderr; a closed pipe is nobody's error.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// Shows a failure and turns it into the exit code.
+fn finish(result: Result<(), CliError>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    let mut rendered = Vec::new();
+    // A vector takes every write.
+    let _ = error.render(&mut rendered);
+    term::failure(&String::from_utf8_lossy(&rendered));
+    ExitCode::from(error.exit_code())
 }
 
 fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
-        Command::Cache(command) => cache::run(command),
         Command::Init(command) => init::run(command),
+        Command::Cache(command) => cache::run(command),
         Command::Kubeconfig(command) => kubeconfig::run(command),
+        Command::Version(args) => version::run(args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
     }
 }
 

@@ -16,4 +16,4 @@ mod keys;
 pub use backend::{Backend, Change, Conflict, Expect, Forget, Forgotten, Loaded, Write};
 pub use embedded::{Counters, Embedded, EmbeddedOptions, Observer};
 pub use error::Error;
-pub use keys::{KeyError, Keyspace, Origin, Place, TypeKey};
+pub use keys::{KeyError, Keyspace, Origin, Place, TypeKey, split_path};

@@ -1,1 +1,42 @@
-//! Snapshots, history rings, watch cursors, and the one commit path.
+//! What handlers and watches read, and the only way to write.
+//!
+//! ```text
+//!             ┌── commit: one thread, one order ──┐
+//! Draft ────► │ check ► store (durable) ► publish │ ──► the answer
+//!             └─────────────────────────────┬─────┘
+//!                                           ▼
+//!     rings (every change, both sides) and one root (revision + all maps)
+//!                 │                         │
+//!                 ▼                         ▼
+//!         Cursor: a revision        Snapshot: a list, a get
+//! ```
+//!
+//! * [`entry`] is one object, held as the bytes that are sent.
+//! * [`root`] is everything at one revision, immutable and cheap to copy.
+//! * [`ring`] remembers the recent changes of a type.
+//! * [`watch`] is a position in a ring. Nothing is queued for anybody.
+//! * [`commit`] orders the writes, remembers them and publishes.
+//!
+//! Publishing is one step: changes go into their rings, then the root is swapped.
+//! Nobody reads past the root's revision.
+//!
+//! # What is absent on purpose
+//!
+//! No HTTP, no semantics of verbs, no clock of its own.
+
+mod commit;
+mod entry;
+mod open;
+mod ring;
+mod root;
+mod scope;
+mod wake;
+mod watch;
+
+pub use commit::{CommitError, Committed, Draft};
+pub use entry::{Entry, EntryDraft, EntryError};
+pub use open::{OpenError, Options, Stats, View};
+pub use ring::{Change, Expired};
+pub use root::{Holding, Kind, Root, Snapshot};
+pub use scope::{Filter, Scope};
+pub use watch::{Cursor, Event, Progress};

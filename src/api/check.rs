@@ -1,0 +1,225 @@
+//! Holds a tree against the schema and the CEL rules of its kind.
+//!
+//! The schema is the one that the Rust types make, which is also what a CRD made
+//! from them enforces; so what passes here is what an API server accepts.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::OnceLock;
+
+use kube::CustomResourceExt;
+use kube::core::cel::Validator;
+use regex::Regex;
+use serde_json::Value;
+
+use super::object::Kind;
+use super::{CacheServer, FrontProxy, Kubeconfig, RootShard, Shard, VirtualWorkspace};
+
+/// A field that is not what its kind allows.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Violation {
+    /// Path of the field, such as `spec.etcd.endpoints[0]`.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.message)
+    }
+}
+
+/// Everything in `tree` that the schema or a CEL rule of `kind` forbids.
+pub fn violations(kind: Kind, tree: &Value) -> Vec<Violation> {
+    let schema = schema(kind);
+    let mut found = Vec::new();
+    for (key, schema) in own_properties(schema) {
+        if let Some(value) = tree.get(key) {
+            structural(schema, value, key, &mut found);
+        } else if key == "spec" {
+            found.push(Violation { path: key.to_owned(), message: "is required".to_owned() });
+        }
+    }
+    if found.is_empty() {
+        // A rule may rely on a sound structure, as in an API server.
+        let rules = Validator::new().validate(schema, tree, None);
+        for error in rules.err().into_iter().flat_map(kube::core::cel::ValidationErrors::into_vec) {
+            found.push(Violation { path: error.field_path, message: error.message });
+        }
+    }
+    found
+}
+
+/// Paths of all fields in `tree` that `kind` does not have.
+pub fn unknown_fields(kind: Kind, tree: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    for key in tree.as_object().into_iter().flat_map(|it| it.keys()) {
+        if !["apiVersion", "kind", "metadata", "spec", "status"].contains(&key.as_str()) {
+            found.push(key.clone());
+        }
+    }
+    for (key, schema) in own_properties(schema(kind)) {
+        if let Some(value) = tree.get(key) {
+            unknown(schema, value, key, &mut found);
+        }
+    }
+    found
+}
+
+/// The schema of a kind, made once.
+fn schema(kind: Kind) -> &'static Value {
+    static SCHEMAS: [OnceLock<Value>; 6] = [const { OnceLock::new() }; 6];
+    SCHEMAS[kind as usize].get_or_init(|| {
+        let crd = match kind {
+            Kind::CacheServer => CacheServer::crd(),
+            Kind::RootShard => RootShard::crd(),
+            Kind::Shard => Shard::crd(),
+            Kind::FrontProxy => FrontProxy::crd(),
+            Kind::VirtualWorkspace => VirtualWorkspace::crd(),
+            Kind::Kubeconfig => Kubeconfig::crd(),
+        };
+        let schema = crd.spec.versions.into_iter().next().and_then(|it| it.schema);
+        serde_json::to_value(schema.and_then(|it| it.open_api_v3_schema)).unwrap_or_default()
+    })
+}
+
+/// The properties that are the kind's own: the rest is every object's.
+fn own_properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    ["spec", "status"].into_iter().filter_map(|key| Some((key, schema["properties"].get(key)?)))
+}
+
+fn structural(schema: &Value, value: &Value, path: &str, found: &mut Vec<Violation>) {
+    let mut report = |message: String| found.push(Violation { path: path.to_owned(), message });
+    if value.is_null() && schema["nullable"] == true {
+        return;
+    }
+    if schema["x-kubernetes-int-or-string"] == true {
+        if !value.is_i64() && !value.is_string() {
+            report("expected an integer or a string".to_owned());
+        }
+        return;
+    }
+    let expected = schema["type"].as_str().unwrap_or_default();
+    let sound = match expected {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        _ => true,
+    };
+    if !sound {
+        return report(format!("expected {expected}, found {}", type_name(value)));
+    }
+    if let Some(allowed) = schema["enum"].as_array()
+        && !allowed.contains(value)
+    {
+        let allowed: Vec<String> = allowed.iter().map(ToString::to_string).collect();
+        report(format!("{value} is none of {}", allowed.join(", ")));
+    }
+    match value {
+        Value::Number(number) => {
+            let number = number.as_f64().unwrap_or_default();
+            if let Some(least) = schema["minimum"].as_f64().filter(|it| number < *it) {
+                report(format!("{number} is less than {least}"));
+            }
+            if let Some(most) = schema["maximum"].as_f64().filter(|it| number > *it) {
+                report(format!("{number} is more than {most}"));
+            }
+        }
+        Value::String(text) => {
+            if schema["minLength"].as_u64().is_some_and(|it| (text.chars().count() as u64) < it) {
+                report("may not be empty".to_owned());
+            }
+            let pattern = schema["pattern"].as_str().and_then(|it| Regex::new(it).ok());
+            if let Some(pattern) = pattern.filter(|it| !it.is_match(text)) {
+                report(format!("`{text}` does not match `{pattern}`"));
+            }
+        }
+        Value::Array(items) => list(schema, items, path, found),
+        Value::Object(_) => fields(schema, value, path, found),
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+fn fields(schema: &Value, value: &Value, path: &str, found: &mut Vec<Violation>) {
+    // A reference's `name` has an empty default in every CRD, so `{}` is one too.
+    let reference = schema["properties"].as_object().is_some_and(|it| it.keys().eq(["name"]));
+    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if !reference && value.get(name).is_none_or(Value::is_null) {
+            found.push(Violation {
+                path: format!("{path}.{name}"),
+                message: "is required".to_owned(),
+            });
+        }
+    }
+    for (name, value) in value.as_object().into_iter().flatten() {
+        let schema = schema["properties"].get(name).or(schema.get("additionalProperties"));
+        if let Some(schema) = schema.filter(|it| it.is_object()) {
+            structural(schema, value, &format!("{path}.{name}"), found);
+        }
+    }
+}
+
+fn list(schema: &Value, items: &[Value], path: &str, found: &mut Vec<Violation>) {
+    for (index, item) in items.iter().enumerate() {
+        structural(&schema["items"], item, &format!("{path}[{index}]"), found);
+    }
+    if schema["x-kubernetes-list-type"] != "map" {
+        return;
+    }
+    let keys: Vec<&str> = schema["x-kubernetes-list-map-keys"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let mut seen = BTreeSet::new();
+    for (index, item) in items.iter().enumerate() {
+        let key: Vec<String> = keys.iter().map(|key| item[key].to_string()).collect();
+        if !seen.insert(key.clone()) {
+            found.push(Violation {
+                path: format!("{path}[{index}]"),
+                message: format!("a second entry with {} {}", keys.join(", "), key.join(", ")),
+            });
+        }
+    }
+}
+
+fn unknown(schema: &Value, value: &Value, path: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            for (name, value) in map {
+                let path = format!("{path}.{name}");
+                if let Some(schema) = schema["properties"].get(name) {
+                    unknown(schema, value, &path, found);
+                } else if let Some(schema) = schema.get("additionalProperties") {
+                    unknown(schema, value, &path, found);
+                } else if schema.get("properties").is_some()
+                    && schema["x-kubernetes-preserve-unknown-fields"] != true
+                {
+                    found.push(path);
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                unknown(&schema["items"], item, &format!("{path}[{index}]"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}

@@ -1,0 +1,275 @@
+//! Opening a view: the store is read once, front to back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::model::Revision;
+use crate::store::{Backend, Change as StoredChange, KeyError, Keyspace, Place, TypeKey};
+
+use super::commit::{CommitError, Committed, Committer, Draft, Op};
+use super::entry::{EntryDraft, EntryError};
+use super::ring::{Change, Expired};
+use super::root::{Kind, Root, Snapshot};
+use super::scope::Filter;
+use super::watch::Cursor;
+
+/// The most writes that wait for the committer; more make their writers wait.
+const QUEUE_WRITES_MAX: usize = 4096;
+
+/// How often history is looked after while nothing is written.
+const TICK: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Tells the time in milliseconds since 1970.
+pub(super) type Clock = fn() -> u64;
+
+/// What a view remembers, and what it knows beforehand.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The most that history costs, over all types, in bytes.
+    pub history_bytes: usize,
+    /// How long a change is remembered, in milliseconds.
+    pub history_millis: u64,
+    /// The types that can be watched before they hold anything.
+    pub kinds: Vec<TypeKey>,
+    /// Tells the time in milliseconds since 1970.
+    pub clock: Clock,
+    /// Makes the canonical JSON that is served of a stored value; most are that already.
+    pub decode: fn(&TypeKey, Bytes) -> Result<Bytes, String>,
+}
+
+/// All objects: read through snapshots, written through one commit path.
+#[derive(Debug)]
+pub struct View {
+    root: Arc<ArcSwap<Root>>,
+    queue: mpsc::Sender<Op>,
+    stats: Arc<Stats>,
+    committer: Mutex<Option<oneshot::Receiver<()>>>,
+}
+
+/// Figures for the metrics.
+#[derive(Debug, Default)]
+pub struct Stats {
+    history_bytes: AtomicUsize,
+    history_cut_short: AtomicU64,
+}
+
+/// Why a view could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store could not be read.
+    #[error("failed to read the store")]
+    Store(#[source] crate::store::Error),
+    /// A key that is not of the layout.
+    #[error("the store holds a strange key, `{key}`")]
+    Key {
+        /// The key.
+        key: String,
+        /// What is wrong with it.
+        source: KeyError,
+    },
+    /// A value that cannot be served.
+    #[error("the store holds a strange value under `{key}`: {why}")]
+    Value {
+        /// Its key.
+        key: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl Stats {
+    /// What history costs, in bytes.
+    pub fn history_bytes(&self) -> usize {
+        self.history_bytes.load(Ordering::Relaxed)
+    }
+
+    /// How many changes were dropped before their time because history was full.
+    pub fn history_cut_short(&self) -> u64 {
+        self.history_cut_short.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_history_bytes(&self, bytes: usize) {
+        self.history_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn cut_short(&self) {
+        self.history_cut_short.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl View {
+    /// Reads the store and starts the committer, which runs until [`Self::close`].
+    ///
+    /// Must be called on a Tokio runtime.
+    pub async fn open<B: Backend>(
+        backend: Arc<B>,
+        keys: Keyspace,
+        options: Options,
+    ) -> Result<Self, OpenError> {
+        let mut loader = Loader::new(&keys, &options);
+        let reach =
+            backend.load(&mut |change| loader.add(change)).await.map_err(OpenError::Store)?;
+        let (mut root, history_bytes) = loader.finish(&reach)?;
+        for kind in &options.kinds {
+            root.kinds.entry(kind.clone()).or_insert_with(|| Arc::new(Kind::new(reach.floor)));
+        }
+        let root = Arc::new(ArcSwap::from_pointee(root));
+        let stats = Arc::new(Stats::default());
+        let (queue, receiver) = mpsc::channel(QUEUE_WRITES_MAX);
+        let (done, committer_ended) = oneshot::channel();
+        let committer = Committer {
+            backend,
+            root: root.clone(),
+            keys,
+            queue: receiver,
+            runtime: tokio::runtime::Handle::current(),
+            clock: options.clock,
+            options,
+            stats: stats.clone(),
+            history_bytes,
+            floor: reach.floor,
+        };
+        std::thread::spawn(move || {
+            committer.run();
+            let _ = done.send(());
+        });
+        tokio::spawn(tick(queue.clone()));
+        Ok(Self { root, queue, stats, committer: Mutex::new(Some(committer_ended)) })
+    }
+
+    /// Everything as it is now.
+    pub fn root(&self) -> Arc<Root> {
+        self.root.load_full()
+    }
+
+    /// The objects of one type as they are now.
+    pub fn snapshot(&self, kind: &TypeKey) -> Snapshot {
+        self.root.load().snapshot(kind)
+    }
+
+    /// Makes a write durable and publishes it.
+    pub async fn commit(&self, draft: Draft) -> Result<Committed, CommitError> {
+        let (reply, answer) = oneshot::channel();
+        let op = Op::Write(Box::new(draft), reply);
+        self.queue.send(op).await.map_err(|_| CommitError::Closed)?;
+        answer.await.map_err(|_| CommitError::Closed)?
+    }
+
+    /// Begins a watch that tells every change after `after`.
+    pub fn watch(
+        &self,
+        kind: &TypeKey,
+        filter: Filter,
+        after: Revision,
+    ) -> Result<Cursor, Expired> {
+        let root = self.root.load();
+        let ring = root.kinds.get(kind).ok_or(Expired)?.ring.clone();
+        Cursor::new(self.root.clone(), ring, filter, after)
+    }
+
+    /// Figures for the metrics.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Finishes the writes that are queued; later ones are refused.
+    pub async fn close(&self) {
+        let ended = self.committer.lock().take();
+        if let Some(ended) = ended {
+            let _ = self.queue.send(Op::Close).await;
+            let _ = ended.await;
+        }
+    }
+}
+
+async fn tick(queue: mpsc::Sender<Op>) {
+    let mut interval = tokio::time::interval(TICK);
+    loop {
+        interval.tick().await;
+        if queue.send(Op::Tick).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Builds the root from the changes of the store, oldest first.
+struct Loader<'a> {
+    keys: &'a Keyspace,
+    options: &'a Options,
+    kinds: HashMap<TypeKey, (Kind, Vec<Arc<Change>>)>,
+    failed: Option<OpenError>,
+}
+
+impl<'a> Loader<'a> {
+    fn new(keys: &'a Keyspace, options: &'a Options) -> Self {
+        Self { keys, options, kinds: HashMap::new(), failed: None }
+    }
+
+    fn add(&mut self, change: StoredChange) {
+        if self.failed.is_none()
+            && let Err(error) = self.try_add(change)
+        {
+            self.failed = Some(error);
+        }
+    }
+
+    fn try_add(&mut self, stored: StoredChange) -> Result<(), OpenError> {
+        let text = |key: &Bytes| String::from_utf8_lossy(key).into_owned();
+        let place = self
+            .keys
+            .parse(&stored.key)
+            .map_err(|source| OpenError::Key { key: text(&stored.key), source })?;
+        let strange = |why: String| OpenError::Value { key: text(&stored.key), why };
+        let new = match stored.value {
+            None => None,
+            Some(value) => {
+                let value = (self.options.decode)(&place.kind, value).map_err(strange)?;
+                let draft = draft(&value, &place).map_err(|error| strange(error.to_string()))?;
+                Some(Arc::new(draft.finish(stored.revision)))
+            }
+        };
+        let (kind, changes) = self
+            .kinds
+            .entry(place.kind.clone())
+            .or_insert_with(|| (Kind::new(Revision::ZERO), Vec::new()));
+        let old = kind.apply(&place.origin, &place.path, new.as_ref());
+        changes.push(Arc::new(Change {
+            revision: stored.revision,
+            origin: place.origin,
+            path: place.path,
+            old,
+            new,
+            at_millis: stored.at_millis,
+        }));
+        Ok(())
+    }
+
+    fn finish(self, loaded: &crate::store::Loaded) -> Result<(Root, usize), OpenError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let floors: HashMap<_, _> = loaded.floors.iter().map(|(kind, at)| (kind, *at)).collect();
+        let mut cost = 0;
+        let mut kinds = HashMap::with_capacity(self.kinds.len());
+        for (key, (kind, changes)) in self.kinds {
+            let floor = floors.get(&key).copied().unwrap_or_default().max(loaded.floor);
+            kind.ring.raise(floor);
+            // What was live when its history was forgotten is no change to tell.
+            let changes = changes.into_iter().filter(|change| change.revision > floor);
+            kind.ring.append(changes.inspect(|change| cost += change.cost()));
+            kinds.insert(key, Arc::new(kind));
+        }
+        Ok((Root { revision: loaded.revision, kinds }, cost))
+    }
+}
+
+fn draft(value: &[u8], place: &Place) -> Result<EntryDraft, EntryError> {
+    let (shard, cluster, ..) = place.parts();
+    EntryDraft::from_stored(value, shard, cluster)
+}

@@ -1,0 +1,203 @@
+//! Everything at one revision, immutable and cheap to copy.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use imbl::OrdMap;
+
+use crate::model::Revision;
+use crate::store::{Origin, TypeKey, split_path};
+
+use super::entry::Entry;
+use super::ring::{Change, Expired, Ring};
+use super::scope::Scope;
+
+/// All objects at one revision.
+#[derive(Clone, Debug)]
+pub struct Root {
+    pub(super) revision: Revision,
+    pub(super) kinds: HashMap<TypeKey, Arc<Kind>>,
+}
+
+/// The objects of one type.
+#[derive(Clone, Debug)]
+pub struct Kind {
+    pub(super) origins: BTreeMap<Origin, Objects>,
+    pub(super) ring: Arc<Ring>,
+    pub(super) count: usize,
+    pub(super) bytes: usize,
+}
+
+/// By `shard/cluster[/namespace]/name`, in the order of the bytes.
+pub(super) type Objects = OrdMap<Arc<str>, Arc<Entry>>;
+
+/// The objects of one type at one revision, which stay what they are.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The revision.
+    pub revision: Revision,
+    origins: BTreeMap<Origin, Objects>,
+}
+
+/// What one cluster of one shard holds of one type.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Holding {
+    /// The type.
+    pub kind: TypeKey,
+    /// Where the type comes from.
+    pub origin: Origin,
+    /// The shard.
+    pub shard: String,
+    /// The cluster.
+    pub cluster: String,
+    /// How many objects.
+    pub count: usize,
+    /// How many bytes they have as JSON.
+    pub bytes: usize,
+    /// The newest of their revisions.
+    pub revision: Revision,
+}
+
+impl Root {
+    /// The revision up to which everything is here.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// One object.
+    pub fn get(&self, kind: &TypeKey, origin: &Origin, path: &str) -> Option<&Arc<Entry>> {
+        self.kinds.get(kind)?.origins.get(origin)?.get(path)
+    }
+
+    /// The objects of one type as they are now.
+    pub fn snapshot(&self, kind: &TypeKey) -> Snapshot {
+        let origins = self.kinds.get(kind).map(|kind| kind.origins.clone()).unwrap_or_default();
+        Snapshot { revision: self.revision, origins }
+    }
+
+    /// The objects of one type as they were at `revision`: as they are now, with the
+    /// later changes undone.
+    pub fn snapshot_at(&self, kind: &TypeKey, revision: Revision) -> Result<Snapshot, Expired> {
+        if revision > self.revision {
+            return Err(Expired);
+        }
+        let mut snapshot = self.snapshot(kind);
+        snapshot.revision = revision;
+        if let Some(kind) = self.kinds.get(kind) {
+            kind.ring
+                .undo(revision, self.revision, |change| undo(&mut snapshot.origins, change))?;
+        }
+        Ok(snapshot)
+    }
+
+    /// Every type that has ever held an object, and its objects.
+    pub fn kinds(&self) -> impl Iterator<Item = (&TypeKey, &Kind)> {
+        self.kinds.iter().map(|(key, kind)| (key, &**kind))
+    }
+
+    /// What each cluster of each shard holds of each type, in the order of the keys.
+    pub fn holdings(&self) -> Vec<Holding> {
+        let mut holdings: Vec<Holding> = Vec::new();
+        let sorted: BTreeMap<_, _> = self.kinds.iter().collect();
+        for (key, kind) in sorted {
+            for (origin, objects) in &kind.origins {
+                let first = holdings.len();
+                for (path, entry) in objects {
+                    let (shard, cluster, ..) = split_path(path);
+                    let last = holdings[first..].last_mut();
+                    match last.filter(|last| last.shard == shard && last.cluster == cluster) {
+                        Some(last) => {
+                            last.count += 1;
+                            last.bytes += entry.len();
+                            last.revision = last.revision.max(entry.revision());
+                        }
+                        None => holdings.push(Holding {
+                            kind: key.clone(),
+                            origin: origin.clone(),
+                            shard: shard.to_owned(),
+                            cluster: cluster.to_owned(),
+                            count: 1,
+                            bytes: entry.len(),
+                            revision: entry.revision(),
+                        }),
+                    }
+                }
+            }
+        }
+        holdings
+    }
+}
+
+fn undo(origins: &mut BTreeMap<Origin, Objects>, change: &Change) {
+    let objects = origins.entry(change.origin.clone()).or_default();
+    match &change.old {
+        Some(old) => objects.insert(change.path.clone(), old.clone()),
+        None => objects.remove(&change.path),
+    };
+}
+
+impl Kind {
+    pub(super) fn new(floor: Revision) -> Self {
+        let ring = Arc::new(Ring::new(floor));
+        Self { origins: BTreeMap::new(), ring, count: 0, bytes: 0 }
+    }
+
+    /// Puts the new side of a change in the place of the old one; answers with what
+    /// was there.
+    pub(super) fn apply(
+        &mut self,
+        origin: &Origin,
+        path: &Arc<str>,
+        new: Option<&Arc<Entry>>,
+    ) -> Option<Arc<Entry>> {
+        if !self.origins.contains_key(origin) {
+            self.origins.insert(origin.clone(), Objects::default());
+        }
+        let objects = self.origins.get_mut(origin)?;
+        let old = match new {
+            Some(new) => objects.insert(path.clone(), new.clone()),
+            None => objects.remove(path),
+        };
+        self.count = self.count + usize::from(new.is_some()) - usize::from(old.is_some());
+        let size = |entry: Option<&Arc<Entry>>| entry.map_or(0, |entry| entry.len());
+        self.bytes = self.bytes + size(new) - size(old.as_ref());
+        old
+    }
+
+    /// How many objects there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// How many bytes they have as JSON.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Snapshot {
+    /// The objects of `scope` whose path comes after `after`, in the order of the keys.
+    pub fn list<'a>(
+        &'a self,
+        scope: &'a Scope,
+        after: Option<&str>,
+    ) -> impl Iterator<Item = (&'a Arc<str>, &'a Arc<Entry>)> + 'a {
+        let prefix = scope.prefix();
+        let exact = scope.is_prefix();
+        let start: Bound<Arc<str>> = match after {
+            Some(after) if *after >= *prefix => Bound::Excluded(after.into()),
+            _ => Bound::Included(prefix.as_str().into()),
+        };
+        self.origins
+            .iter()
+            .filter(move |(origin, _)| scope.origin.as_ref().is_none_or(|it| it == *origin))
+            .flat_map(move |(origin, objects)| {
+                let prefix = prefix.clone();
+                objects
+                    .range((start.clone(), Bound::Unbounded))
+                    .take_while(move |(path, _)| path.starts_with(&prefix))
+                    .filter(move |(path, _)| exact || scope.contains(origin, path))
+            })
+    }
+}
