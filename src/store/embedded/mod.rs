@@ -58,7 +58,8 @@
 //! on the bytes and show them all the same. So nothing is synced a second time.
 //! The log is closed, its journal cut behind the last answered write (which was
 //! synced, and is on disk), and read again. Until that succeeds, writes are
-//! refused; it is tried by later writes, at most once in a while.
+//! refused. It is tried by later writes, and by whoever asks how the store is, at
+//! most once in a while.
 //!
 //! # Cost
 //!
