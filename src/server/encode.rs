@@ -106,7 +106,9 @@ impl Encoder {
                 let mut whole = Vec::with_capacity(entry.len() + 32);
                 self.write_whole(&mut whole, entry, revision);
                 // What is kept is an object, so that there is no error to tell.
-                let _ = table.write_one(out, *version, &whole, *include, first, self.now);
+                // A watch lives long: the age is that of this moment, not of its beginning.
+                let now = Timestamp::now();
+                let _ = table.write_one(out, *version, &whole, *include, first, now);
             }
         }
     }

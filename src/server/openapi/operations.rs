@@ -108,10 +108,16 @@ fn path_item(
     let mut item = Map::new();
     item.insert("parameters".to_owned(), Value::Array(parameters));
     for operation in operations {
-        if it.access == Access::ReadWrite || operation.method == "get" {
-            let content = operation_content(it, version, operation, scope);
-            item.insert(operation.method.to_owned(), content);
+        let mut content = operation_content(it, version, operation, scope);
+        // What is refused is told too: `kubectl` writes only where it finds an operation, and
+        // the server's refusal says more than that there is none.
+        if it.access == Access::ReadOnly && operation.method != "get" {
+            let refused = response(it, version, Body::Status);
+            content["responses"] = json!({ "405": refused });
+            content["responses"]["405"]["description"] =
+                json!("Refused: the server makes these objects itself");
         }
+        item.insert(operation.method.to_owned(), content);
     }
     Value::Object(item)
 }
@@ -271,10 +277,15 @@ mod tests {
     }
 
     #[test]
-    fn definitions_can_only_be_read() {
+    fn writes_to_definitions_are_refused() {
         for item in paths(builtin::definition_type(), "v1", "").values() {
-            let keys: Vec<_> = item.as_object().unwrap().keys().collect();
-            assert_eq!(keys, ["get", "parameters"]);
+            for (method, operation) in item.as_object().unwrap() {
+                if method == "parameters" {
+                    continue;
+                }
+                let codes: Vec<_> = operation["responses"].as_object().unwrap().keys().collect();
+                assert_eq!(codes, [if method == "get" { "200" } else { "405" }], "{method}");
+            }
         }
     }
 }
