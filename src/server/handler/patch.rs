@@ -81,7 +81,7 @@ fn refused(error: &PatchError, subject: &plan::Subject<'_>, name: &str) -> ApiEr
         PatchError::Malformed(_) | PatchError::NotAnObject => ApiError::bad_request(told),
         PatchError::TooLong(_) => ApiError::too_large(crate::model::patch::OPERATIONS_MAX),
         PatchError::Json(_) | PatchError::Strategic(_) | PatchError::Destructive => {
-            let problem = Problem::invalid("patch", "", &told);
+            let problem = Problem::invalid("patch", "{…}", &told);
             ApiError::invalid(subject.kind_name(), name, &[problem])
         }
     }
