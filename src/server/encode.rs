@@ -105,9 +105,9 @@ impl Encoder {
             FormOf::Table { table, version, include } => {
                 let mut whole = Vec::with_capacity(entry.len() + 32);
                 self.write_whole(&mut whole, entry, revision);
-                // What is kept is an object, so that there is no error to tell.
                 // A watch lives long: the age is that of this moment, not of its beginning.
                 let now = Timestamp::now();
+                // What is kept is an object, so that there is no error to tell.
                 let _ = table.write_one(out, *version, &whole, *include, first, now);
             }
         }
