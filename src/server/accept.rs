@@ -82,7 +82,11 @@ mod tests {
         for (accept, shape, expected) in [
             ("", Shape::One, Some(Form::Object)),
             ("*/*", Shape::List, Some(Form::Object)),
-            ("application/vnd.kubernetes.protobuf,application/json", Shape::List, Some(Form::Object)),
+            (
+                "application/vnd.kubernetes.protobuf,application/json",
+                Shape::List,
+                Some(Form::Object),
+            ),
             ("application/vnd.kubernetes.protobuf", Shape::List, None),
             (
                 "application/json;as=Table;v=v1;g=meta.k8s.io,application/json",
@@ -91,14 +95,22 @@ mod tests {
             ),
             ("application/json; as=Table; v=v1; g=meta.k8s.io", Shape::List, Some(table)),
             ("application/json;as=Table;v=v1", Shape::List, None),
-            ("application/json;as=Table;v=v9;g=meta.k8s.io,application/json", Shape::One, Some(Form::Object)),
+            (
+                "application/json;as=Table;v=v9;g=meta.k8s.io,application/json",
+                Shape::One,
+                Some(Form::Object),
+            ),
             (
                 "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
                 Shape::List,
                 Some(partial),
             ),
             ("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1", Shape::List, None),
-            ("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1", Shape::Watch, Some(partial)),
+            (
+                "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
+                Shape::Watch,
+                Some(partial),
+            ),
             ("application/json;stream=watch", Shape::Watch, Some(Form::Object)),
             ("application/json;stream=watch", Shape::List, None),
             ("text/html", Shape::One, None),

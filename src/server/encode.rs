@@ -212,7 +212,9 @@ impl ListWriter {
             }
             FormOf::Object | FormOf::Partial(_) => {
                 let (api_version, kind) = match &encoder.form {
-                    FormOf::Partial(version) => (version.api_version(), "PartialObjectMetadataList"),
+                    FormOf::Partial(version) => {
+                        (version.api_version(), "PartialObjectMetadataList")
+                    }
                     _ => (encoder.api_version.as_str(), encoder.list_kind),
                 };
                 head = format!(r#"{{"apiVersion":"{api_version}","items":["#).into_bytes();

@@ -337,7 +337,8 @@ mod tests {
         };
         assert_eq!((&*it.namespace, &*it.resource), ("default", "roles"));
         assert_eq!(it.name.as_deref(), Some("system:x"));
-        let Endpoint::Resource(it) = endpoint_of("/shards/s/clusters/c/api/v1/namespaces:id/n/status")
+        let Endpoint::Resource(it) =
+            endpoint_of("/shards/s/clusters/c/api/v1/namespaces:id/n/status")
         else {
             panic!()
         };

@@ -163,7 +163,9 @@ impl Query {
                 forbid("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
             }
             if send_initial_events.is_none() && !text.is_empty() {
-                forbid("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+                forbid(
+                    "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+                );
             }
             if !text.is_empty() && text != "NotOlderThan" {
                 problems.push(Problem::unsupported(MATCH, &shown, &["NotOlderThan"]));

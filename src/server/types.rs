@@ -32,8 +32,7 @@ impl Types {
         let mut served: HashMap<String, HashMap<String, Served>> = HashMap::new();
         for kind in Self::all() {
             let key = TypeKey::new(&kind.group, &kind.resource);
-            let origin =
-                if key.is_definitions() { Origin::Definitions } else { Origin::BuiltIn };
+            let origin = if key.is_definitions() { Origin::Definitions } else { Origin::BuiltIn };
             let table = |version: &'static crate::model::Version| {
                 (version.name.as_str(), Table::new(&version.columns))
             };

@@ -135,16 +135,13 @@ impl App {
             Endpoint::Group(group) => {
                 Some(self.discovery.group(group).ok_or_else(ApiError::page_not_found)?)
             }
-            Endpoint::GroupVersion(group, version) if !group.is_empty() => match self
-                .discovery
-                .version(group, version)
-            {
-                None if original => return Ok(empty_version(group, version)),
-                found => Some(found.ok_or_else(ApiError::page_not_found)?),
-            },
-            Endpoint::GroupVersion(_, version) if !original => {
-                self.discovery.version("", version)
+            Endpoint::GroupVersion(group, version) if !group.is_empty() => {
+                match self.discovery.version(group, version) {
+                    None if original => return Ok(empty_version(group, version)),
+                    found => Some(found.ok_or_else(ApiError::page_not_found)?),
+                }
             }
+            Endpoint::GroupVersion(_, version) if !original => self.discovery.version("", version),
             _ => None,
         };
         match found {
@@ -182,10 +179,7 @@ fn text(status: StatusCode, body: String) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

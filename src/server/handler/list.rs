@@ -44,7 +44,8 @@ impl Call<'_> {
             (None, _) | (_, true) => None,
             (Some(_), false) => {
                 let known = token.and_then(|token| token.left);
-                let all = known.unwrap_or_else(|| snapshot.list(&filter.scope, after.as_deref()).count());
+                let all =
+                    known.unwrap_or_else(|| snapshot.list(&filter.scope, after.as_deref()).count());
                 Some(all.saturating_sub(page.items.len()))
             }
         };
@@ -94,9 +95,7 @@ impl Call<'_> {
         }
         let Some(at) = at else { return Ok(root.snapshot(&self.served.key)) };
         root.snapshot_at(&self.served.key, at).map_err(|_| match token {
-            None => {
-                ApiError::expired("The resourceVersion for the provided list is too old.")
-            }
+            None => ApiError::expired("The resourceVersion for the provided list is too old."),
             Some(token) => {
                 let after = token.after.clone();
                 let _ = scope;

@@ -199,15 +199,7 @@ impl App {
             return Err(docs::no_cluster(scoped, path, verb));
         };
         let served = served.ok_or_else(ApiError::page_not_found)?;
-        let call = Call {
-            app: self,
-            scoped,
-            cluster,
-            path,
-            served,
-            query,
-            headers: &head.headers,
-        };
+        let call = Call { app: self, scoped, cluster, path, served, query, headers: &head.headers };
         call.check_scope(verb)?;
         match verb {
             "watch" => call.watch(),
@@ -361,8 +353,10 @@ impl Call<'_> {
         let path = self.path;
         let name = path.name.as_deref();
         let namespaced = self.served.kind.namespaced;
-        let needs_namespace = namespaced && (name.is_some() || matches!(verb, "create" | "deletecollection"));
-        if (needs_namespace && path.namespace.is_empty()) || (!namespaced && !path.namespace.is_empty())
+        let needs_namespace =
+            namespaced && (name.is_some() || matches!(verb, "create" | "deletecollection"));
+        if (needs_namespace && path.namespace.is_empty())
+            || (!namespaced && !path.namespace.is_empty())
         {
             return Err(ApiError::page_not_found());
         }
@@ -495,7 +489,8 @@ impl From<Answer> for Response<Body> {
         let mut response = json_response(status, body);
         for warning in warnings {
             // What cannot stand in a header is no warning that anybody could read.
-            if let Ok(value) = HeaderValue::from_str(&format!("299 - {}", quoted(warning.as_bytes())))
+            if let Ok(value) =
+                HeaderValue::from_str(&format!("299 - {}", quoted(warning.as_bytes())))
             {
                 response.headers_mut().append(header::WARNING, value);
             }

@@ -78,9 +78,9 @@ impl Call<'_> {
             }
         };
         let now = Instant::now();
-        let lasts = options.timeout.unwrap_or_else(|| {
-            TIMEOUT_MIN.mul_f64(rand::rng().random_range(1.0..2.0))
-        });
+        let lasts = options
+            .timeout
+            .unwrap_or_else(|| TIMEOUT_MIN.mul_f64(rand::rng().random_range(1.0..2.0)));
         let labels = self.labels();
         let requests = &self.app.metrics.requests;
         let watch = Watch {

@@ -82,10 +82,7 @@ impl Incoming {
 }
 
 /// The body in canonical form, where its parts lie, and what was given twice.
-fn canonical(
-    body: Bytes,
-    subject: &Subject<'_>,
-) -> Result<(Bytes, Scan, Vec<String>), ApiError> {
+fn canonical(body: Bytes, subject: &Subject<'_>) -> Result<(Bytes, Scan, Vec<String>), ApiError> {
     if let Ok(scan) = scan::scan(&body)
         && scan.metadata.is_some()
     {
@@ -138,8 +135,7 @@ fn check_type(
             "the object provided is unrecognized (must be of type {kind}): Object 'Kind' is missing in '{sent}'"
         )));
     }
-    let (given, expected) =
-        (text(scan.api_version), subject.kind.api_version(subject.version));
+    let (given, expected) = (text(scan.api_version), subject.kind.api_version(subject.version));
     if given != expected {
         return Err(ApiError::bad_request(format!(
             "the API version in the data ({given}) does not match the expected API version ({expected})"

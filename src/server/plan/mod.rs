@@ -91,7 +91,10 @@ impl<'a> Subject<'a> {
             end: u32::try_from(end).unwrap_or(u32::MAX),
         };
         let scan = Scan {
-            api_version: Some(between(version.start as usize, version.start as usize + storage.len())),
+            api_version: Some(between(
+                version.start as usize,
+                version.start as usize + storage.len(),
+            )),
             kind: None,
             metadata: Some(between(start, end)),
             members,
@@ -99,9 +102,8 @@ impl<'a> Subject<'a> {
         };
         stored.push(b'\n');
         debug_assert!(scan::scan(&stored).is_ok());
-        let served =
-            EntryDraft::new(&stored, &scan, self.shard.as_str(), self.cluster.as_str())
-                .map_err(|error| ApiError::internal(&error.to_string()))?;
+        let served = EntryDraft::new(&stored, &scan, self.shard.as_str(), self.cluster.as_str())
+            .map_err(|error| ApiError::internal(&error.to_string()))?;
         Ok(Value { stored: stored.into(), served })
     }
 }

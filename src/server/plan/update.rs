@@ -118,11 +118,7 @@ fn keep(metadata: &mut Metadata, kept: &Metadata) -> Vec<Problem> {
     } else if metadata.raw(Field::DeletionTimestamp) != deletion {
         let given = metadata.raw(Field::DeletionTimestamp).cloned().unwrap_or_default();
         let given = String::from_utf8_lossy(&given).into_owned();
-        problems.push(Problem::invalid(
-            "metadata.deletionTimestamp",
-            &given,
-            "field is immutable",
-        ));
+        problems.push(Problem::invalid("metadata.deletionTimestamp", &given, "field is immutable"));
     }
     problems
 }
