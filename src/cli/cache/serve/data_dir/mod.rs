@@ -21,6 +21,7 @@ mod dir;
 mod error;
 mod fresh;
 mod options;
+mod shard;
 #[cfg(test)]
 mod tests;
 
