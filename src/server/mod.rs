@@ -17,6 +17,7 @@
 //! * [`plan`] is the semantics of objects: pure.
 //! * [`encode`] and [`table`] write objects in the form that [`accept`] chose.
 //! * [`status`] is the only code that turns an error into an HTTP code.
+//! * [`bootstrap`] makes the definitions of the served types.
 //! * [`discovery`], [`openapi`] and [`types`] tell what is served.
 //!
 //! # What is absent on purpose
@@ -27,6 +28,7 @@
 pub mod accept;
 pub mod auth;
 pub mod body;
+pub mod bootstrap;
 pub mod conn;
 pub mod discovery;
 pub mod encode;

@@ -29,9 +29,11 @@ pub struct Facts {
     pub store: StoreFacts,
 }
 
-/// What a store did since it was opened.
+/// How a store is, and what it did since it was opened.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StoreFacts {
+    /// Whether it takes writes.
+    pub is_well: bool,
     /// Changes that were written.
     pub writes: u64,
     /// Bytes that were written.
@@ -73,7 +75,7 @@ impl Facts {
     pub(super) fn registry(&self) -> Registry {
         let Self { objects, object_bytes, revision, history_bytes, history_cut_short, store } =
             self;
-        let StoreFacts { writes, bytes, syncs, failures, disk_bytes } = *store;
+        let StoreFacts { is_well, writes, bytes, syncs, failures, disk_bytes } = *store;
         let mut registry = Registry::default();
         let by_type = Family::<[(&str, String); 1], Gauge>::default();
         for (resource, count) in objects {
@@ -89,6 +91,7 @@ impl Facts {
         gauge("kcpctl_revision", "The newest revision", revision.0);
         gauge("kcpctl_history_bytes", "Bytes that recent changes cost", *history_bytes as u64);
         gauge("kcpctl_store_disk_bytes", "Bytes that the store has on disk", disk_bytes);
+        gauge("kcpctl_store_up", "Whether the store takes writes", u64::from(is_well));
         let mut counter = |name: &str, help: &str, value: u64| {
             let counter = Counter::<u64>::default();
             counter.inc_by(value);

@@ -8,7 +8,7 @@ use super::logging::{LogFormat, LogSettings, VERBOSE};
 use super::settings::{
     HISTORY_BYTES, KEY_PREFIX, Manifests, Settings, SettingsError, serving_pair,
 };
-use super::values::{ByteCount, parse_span};
+use super::values::{ByteCount, parse_span, path_or_none};
 use crate::pki::San;
 use crate::server::Flavor;
 
@@ -39,7 +39,7 @@ pub(crate) struct ServeArgs {
     ///
     /// Empty (`--data-dir=`) writes no file but the store: then the certificates and
     /// `--embedded-etcd-directory` must be given.
-    #[arg(long, value_name = "DIR", visible_alias = "root-directory", default_value = ".kcpctl")]
+    #[arg(long, value_name = "DIR", visible_alias = "root-directory", default_value = ".kcpctl", value_parser = path_or_none())]
     data_dir: PathBuf,
 
     /// Directory of the store [default: `store` in the data directory]
@@ -59,7 +59,12 @@ pub(crate) struct ServeArgs {
     secure_port: Option<u16>,
 
     /// Serving certificate, with those that lead to its CA, instead of one made here
-    #[arg(long, value_name = "FILE", help_heading = "Certificates", requires = "tls_private_key_file")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Certificates",
+        requires = "tls_private_key_file"
+    )]
     tls_cert_file: Option<PathBuf>,
 
     /// Private key of the serving certificate
@@ -80,10 +85,15 @@ pub(crate) struct ServeArgs {
     ///
     /// For each shard that uses this server, a kubeconfig is kept in
     /// `kubeconfigs/<shard>/` of the data directory.
-    #[arg(long, value_name = "DIR", help_heading = "Installation", conflicts_with = "client_ca_file")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        help_heading = "Installation",
+        conflicts_with = "client_ca_file"
+    )]
     manifests: Option<PathBuf>,
 
-    /// Which CacheServer of the manifests this server is
+    /// Which cache server of the manifests this one is, if there are several
     #[arg(long, value_name = "NAME", help_heading = "Installation", requires = "manifests")]
     name: Option<String>,
 
@@ -96,7 +106,13 @@ pub(crate) struct ServeArgs {
     synthetic_delay: Duration,
 
     /// Form of the log, which goes to stderr
-    #[arg(long, value_name = "FORMAT", visible_alias = "logging-format", default_value = "text", help_heading = "Log")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        visible_alias = "logging-format",
+        default_value = "text",
+        help_heading = "Log"
+    )]
     log_format: LogFormat,
 
     /// More in the log; up to `-v=8`

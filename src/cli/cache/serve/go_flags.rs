@@ -16,7 +16,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use super::args::PORT;
 use super::logging::{LogFormat, LogSettings};
 use super::settings::{HISTORY_BYTES, KEY_PREFIX, Settings, SettingsError, serving_pair};
-use super::values::{parse_bool, parse_span};
+use super::values::{parse_bool, parse_span, path_or_none};
 use crate::server::Flavor;
 
 /// The name of the executable that makes us the original.
@@ -89,8 +89,8 @@ fn command() -> Command {
     let flag = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name(value).help(help).allow_hyphen_values(true)
     };
-    let path = |name, help| flag(name, "FILE", help).value_parser(value_parser!(PathBuf));
-    let dir = |name, help| flag(name, "DIR", help).value_parser(value_parser!(PathBuf));
+    let path = |name, help| flag(name, "FILE", help).value_parser(path_or_none());
+    let dir = |name, help| flag(name, "DIR", help).value_parser(path_or_none());
     let ignored = |name: &'static str| flag(name, "VALUE", "Accepted, and means nothing here");
     Command::new(EXECUTABLE)
         .version(env!("CARGO_PKG_VERSION"))
@@ -153,10 +153,7 @@ fn settings(matches: &ArgMatches) -> Result<Settings, SettingsError> {
         tls_sans: Vec::new(),
         manifests: None,
         history_bytes: HISTORY_BYTES,
-        synthetic_delay: matches
-            .get_one("synthetic-delay")
-            .copied()
-            .unwrap_or(Duration::ZERO),
+        synthetic_delay: matches.get_one("synthetic-delay").copied().unwrap_or(Duration::ZERO),
         log: LogSettings {
             format: matches.get_one("logging-format").copied().unwrap_or_default(),
             verbosity: matches.get_one("v").copied().unwrap_or(0),
@@ -205,10 +202,7 @@ mod tests {
         assert_eq!(settings.data_dir, Some("/w/.kcp-cache".into()));
         assert_eq!(settings.store_dir, PathBuf::from("/w/.kcp-cache/etcd-server"));
         assert_eq!(settings.key_prefix, "/cache");
-        assert_eq!(
-            settings.ignored,
-            ["--embedded-etcd-client-port", "--embedded-etcd-peer-port"]
-        );
+        assert_eq!(settings.ignored, ["--embedded-etcd-client-port", "--embedded-etcd-peer-port"]);
     }
 
     #[test]
@@ -246,9 +240,6 @@ mod tests {
             refused(&["--client-ca-file=a", "--etcd-servers=http://localhost:2379"]),
             SettingsError::ExternalEtcd
         );
-        assert_eq!(
-            refused(&["--client-ca-file=a", "--tls-cert-file=c"]),
-            SettingsError::HalfAPair
-        );
+        assert_eq!(refused(&["--client-ca-file=a", "--tls-cert-file=c"]), SettingsError::HalfAPair);
     }
 }

@@ -6,7 +6,6 @@
 use std::io::{self, IsTerminal as _};
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::time::UtcTime;
 
 use crate::error::{CliError, Kind};
 
@@ -40,16 +39,13 @@ pub(super) fn start(settings: LogSettings) -> Result<(), CliError> {
     let LogSettings { format, verbosity } = settings;
     let filter = match std::env::var(VARIABLE) {
         Ok(directives) => EnvFilter::try_new(&directives).map_err(|error| {
-            let cause = anyhow::Error::new(error)
-                .context(format!("cannot read {VARIABLE}=`{directives}`"));
+            let cause =
+                anyhow::Error::new(error).context(format!("cannot read {VARIABLE}=`{directives}`"));
             CliError::new(Kind::Usage, cause).hint(format!("such as {VARIABLE}=kcpctl=debug"))
         })?,
         Err(_) => EnvFilter::new(directives(verbosity)),
     };
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_timer(UtcTime::rfc_3339());
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let started = match format {
         LogFormat::Text => {
             let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -78,7 +74,10 @@ fn directives(verbosity: u8) -> &'static str {
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
-        let message = panic.payload_as_str().unwrap_or("no message");
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let message =
+            text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message");
         tracing::error!(place, message, "panic");
     }));
 }

@@ -71,10 +71,14 @@ pub(super) enum SettingsError {
     #[error("--tls-cert-file is missing, and without a directory none can be made")]
     NoServingPair,
     /// No place for the store.
-    #[error("--embedded-etcd-directory is missing, and without a directory there is no place for the store")]
+    #[error(
+        "--embedded-etcd-directory is missing, and without a directory there is no place for the store"
+    )]
     NoStore,
     /// Shards' certificates are signed by a CA that is made here.
-    #[error("--manifests signs certificates of shards, which needs a directory and no --client-ca-file")]
+    #[error(
+        "--manifests signs certificates of shards, which needs a directory and no --client-ca-file"
+    )]
     CannotSign,
     /// A store that this version does not have.
     #[error("--etcd-servers names an external etcd, and this version keeps its data itself")]

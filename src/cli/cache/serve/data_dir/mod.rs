@@ -15,7 +15,6 @@
 //! the directory, readable by its owner only: without them nothing could be renewed.
 //!
 //! All state is in the files: each pass reads them, compares and writes what differs.
-#![expect(dead_code, unused_imports, reason = "the start-up of the server calls it")]
 
 mod dir;
 mod error;
