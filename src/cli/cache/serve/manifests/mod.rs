@@ -18,5 +18,7 @@
 mod folder;
 mod follow;
 mod plan;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use follow::{Manifests, ManifestsError, News, follow};
