@@ -17,6 +17,8 @@
 //! * [`plan`] is the semantics of objects: pure.
 //! * [`encode`] and [`table`] write objects in the form that [`accept`] chose.
 //! * [`status`] is the only code that turns an error into an HTTP code.
+//! * `operations` answers health checks and scrapes, [`metrics`] counts.
+//! * [`bootstrap`] makes the definitions of the served types.
 //! * [`discovery`], [`openapi`] and [`types`] tell what is served.
 //!
 //! # What is absent on purpose
@@ -27,13 +29,16 @@
 pub mod accept;
 pub mod auth;
 pub mod body;
+pub mod bootstrap;
 pub mod conn;
 pub mod discovery;
 pub mod encode;
 mod flavor;
 pub mod handler;
+mod health;
 pub mod metrics;
 pub mod openapi;
+mod operations;
 pub mod path;
 pub mod plan;
 pub mod query;
@@ -42,4 +47,5 @@ pub mod table;
 pub mod types;
 
 pub use flavor::Flavor;
-pub use handler::{App, AppOptions};
+pub use handler::App;
+pub use operations::{Operations, StoreProbe};

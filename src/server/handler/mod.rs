@@ -30,8 +30,9 @@ use super::body::Body;
 use super::conn::{Handler, Peer};
 use super::discovery::Discovery;
 use super::encode::Encoder;
-use super::metrics::{Metrics, RequestKind, Scope as MetricsScope, StoreFacts, TypeLabels, Verb};
+use super::metrics::{Metrics, RequestKind, Scope as MetricsScope, TypeLabels, Verb};
 use super::openapi::OpenApi;
+use super::operations::Operations;
 use super::path::{self, Endpoint, ResourcePath, Route, Scoped};
 use super::plan::{FieldValidation, Incoming, Subject};
 use super::query::Query;
@@ -55,20 +56,9 @@ pub struct App {
     discovery: Discovery,
     openapi: OpenApi,
     metrics: Arc<Metrics>,
-    options: AppOptions,
+    operations: Operations,
+    flavor: Flavor,
     shutdown: Shutdown,
-}
-
-/// How the server should behave.
-pub struct AppOptions {
-    /// Which server it should look like.
-    pub flavor: Flavor,
-    /// How long every request waits before anything else.
-    pub synthetic_delay: Duration,
-    /// What ails the store, if anything does.
-    pub trouble: Box<dyn Fn() -> Option<String> + Send + Sync>,
-    /// What the store did, for the metrics.
-    pub store_facts: Box<dyn Fn() -> StoreFacts + Send + Sync>,
 }
 
 /// A request for objects, past the door.
@@ -94,18 +84,19 @@ impl App {
     pub fn new(
         view: Arc<View>,
         keys: Keyspace,
-        metrics: Arc<Metrics>,
-        options: AppOptions,
+        operations: Operations,
+        flavor: Flavor,
         shutdown: Shutdown,
     ) -> Self {
         Self {
-            metrics,
             view,
             keys,
+            metrics: Arc::clone(operations.metrics()),
+            operations,
             types: Types::built_in(),
             discovery: Discovery::new(Types::all()),
             openapi: OpenApi::new(Types::all()),
-            options,
+            flavor,
             shutdown,
         }
     }
@@ -117,17 +108,14 @@ impl App {
         body: Stream,
         seen: &mut Seen,
     ) -> Result<Response<Body>, ApiError> {
-        if !self.options.synthetic_delay.is_zero() {
-            tokio::time::sleep(self.options.synthetic_delay).await;
-        }
-        let route = path::parse(head.uri.path(), self.options.flavor)?;
+        let route = path::parse(head.uri.path(), self.flavor)?;
         let query = Query::parse(head.uri.query().unwrap_or_default());
         let identity = peer.identity();
         match route {
-            Route::Health(check) => Ok(self.health(check, None, &query)),
+            Route::Health(check) => Ok(self.health(check, &head).await),
             Route::Metrics => {
                 self.admit(&identity, Access::Metrics, &head.method, "/metrics")?;
-                Ok(self.metrics(&head.headers))
+                Ok(self.operations.scrape(head.headers.get(header::ACCEPT)).await)
             }
             Route::WhoAmI => Ok(docs::who_am_i(&identity)),
             Route::Holdings => {
@@ -153,7 +141,7 @@ impl App {
                         _ => Access::ReadCache,
                     };
                     self.admit(&identity, access, &head.method, &scoped.path)?;
-                    self.document(&scoped, &head, &query)
+                    self.document(&scoped, &head).await
                 }
             },
         }
