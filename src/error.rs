@@ -76,6 +76,11 @@ impl CliError {
         self.kind.exit_code()
     }
 
+    /// What happened.
+    pub fn cause(&self) -> &anyhow::Error {
+        &self.cause
+    }
+
     /// What the user can do next.
     pub fn hints(&self) -> &[String] {
         &self.hints

@@ -4,6 +4,7 @@
 //! doc comment is the help text, and one `run`. `args/` holds the groups of flags
 //! that commands share.
 
+mod args;
 mod cache;
 mod completions;
 mod files;
@@ -11,6 +12,7 @@ mod help;
 mod init;
 mod kubeconfig;
 mod man;
+mod runtime;
 mod version;
 
 use std::ffi::OsString;

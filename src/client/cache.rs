@@ -39,6 +39,7 @@ pub struct CacheClient {
     client: kube::Client,
     server: String,
     ca: String,
+    identity: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -76,7 +77,7 @@ impl Refusal {
 impl CacheClient {
     /// A client of the server that `source` leads to; nothing is sent yet.
     pub fn new(source: Source) -> Result<Self, ClientError> {
-        let Source { name, ca, url, mut config } = source;
+        let Source { name, ca, identity, url, mut config } = source;
         config.connect_timeout = Some(CONNECT_PATIENCE);
         config.default_retry = false;
         let agent = HeaderValue::from_static(concat!("kcpctl/", env!("CARGO_PKG_VERSION")));
@@ -86,7 +87,7 @@ impl CacheClient {
             ClientError::Credentials { source_name: name.clone(), cause }
         })?;
         let client = builder.with_layer(&ScopeLayer).build();
-        Ok(Self { client, server: format!("{url} ({name})"), ca })
+        Ok(Self { client, server: format!("{url} ({name})"), ca, identity })
     }
 
     /// What the server holds, counted by itself; nothing from a server that cannot.
@@ -183,7 +184,11 @@ impl CacheClient {
     }
 
     pub(super) fn refused(&self, refusal: Refusal) -> ClientError {
-        ClientError::Refused { server: self.server.clone(), refusal }
+        ClientError::Refused {
+            server: self.server.clone(),
+            identity: self.identity.clone(),
+            refusal: Box::new(refusal),
+        }
     }
 
     pub(super) fn unreadable(&self, reason: &str) -> ClientError {
@@ -192,7 +197,12 @@ impl CacheClient {
 
     pub(super) fn broken(&self, error: &(dyn std::error::Error + 'static)) -> ClientError {
         let (trouble, cause) = Trouble::of(error, &self.ca);
-        ClientError::Connect { server: self.server.clone(), trouble, cause }
+        ClientError::Connect {
+            server: self.server.clone(),
+            identity: self.identity.clone(),
+            trouble,
+            cause,
+        }
     }
 
     fn silent(&self) -> ClientError {

@@ -24,6 +24,8 @@ pub enum ClientError {
     Connect {
         /// The server, with the kubeconfig and context.
         server: String,
+        /// One clause about who we said that we are.
+        identity: String,
         /// What to make of it.
         trouble: Trouble,
         /// Why.
@@ -39,12 +41,15 @@ pub enum ClientError {
         seconds: u64,
     },
     /// The server said no.
-    #[error("the cache server at {server} refused: {}", refusal.message)]
+    #[error("the cache server at {server} refused the request")]
     Refused {
         /// The server, with the kubeconfig and context.
         server: String,
+        /// One clause about who we said that we are.
+        identity: String,
         /// What it said.
-        refusal: Refusal,
+        #[source]
+        refusal: Box<Refusal>,
     },
     /// The answer is not one of a Kubernetes-style server.
     #[error("the cache server at {server} sent an answer that cannot be read")]
@@ -58,7 +63,8 @@ pub enum ClientError {
 }
 
 /// The Status body of a refusal.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, thiserror::Error)]
+#[error("{message}")]
 pub struct Refusal {
     /// The HTTP code.
     pub code: u16,
@@ -108,11 +114,14 @@ impl ClientError {
             Self::Credentials { .. } => {
                 "make a new kubeconfig, or name another one with `--kubeconfig`".to_owned()
             }
-            Self::Connect { trouble, .. } => return trouble.hints(),
+            Self::Connect { trouble: Trouble::ClientCertificate, identity, .. } => {
+                format!("the server does not take the client certificate: {identity}")
+            }
+            Self::Connect { trouble, .. } => trouble.hint(),
             Self::Silent { .. } => {
                 "see the server's log; a smaller part is quicker: `--shard`, `--cluster`".to_owned()
             }
-            Self::Refused { refusal, .. } => return refusal.hints(),
+            Self::Refused { refusal, identity, .. } => return refusal.hints(identity),
             Self::Unreadable { .. } => {
                 "is it a kcp cache server? Name one with `--kubeconfig`".to_owned()
             }
@@ -123,7 +132,7 @@ impl ClientError {
     /// What the server said, if it said no.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
-            Self::Refused { refusal, .. } => Some(refusal),
+            Self::Refused { refusal, .. } => Some(refusal.as_ref()),
             _ => None,
         }
     }
@@ -205,46 +214,50 @@ impl Trouble {
         }
     }
 
-    fn hints(&self) -> Vec<String> {
+    fn hint(&self) -> String {
         let hint = match self {
+            Self::ForeignCa { ca } => {
+                return format!(
+                    "the server's certificate is not signed by {ca}: it is another server, or its \
+                     CA was made anew and the kubeconfig is an old one"
+                );
+            }
             Self::NothingListens => {
                 "start one with `kcpctl cache serve`, or name another kubeconfig with `--kubeconfig`"
-                    .to_owned()
             }
-            Self::UnknownHost => "check the host in the kubeconfig's `server`".to_owned(),
-            Self::ForeignCa { ca } => format!(
-                "the server's certificate is not signed by {ca}: it is another server, or its CA \
-                 was made anew and the kubeconfig is an old one"
-            ),
-            Self::WrongName => "use a host name that the certificate is for, or set \
-                                `tls-server-name` in the kubeconfig"
-                .to_owned(),
-            Self::Validity => "renew the server's certificate, and compare both clocks".to_owned(),
-            Self::NotTls => "this port does not speak TLS: check the port in the kubeconfig's \
-                             `server`"
-                .to_owned(),
-            Self::ClientCertificate => "the server does not take the kubeconfig's client \
-                                        certificate: has it expired, or is it of another CA?"
-                .to_owned(),
-            Self::Timeout => "check the address, and whether a firewall lets it through".to_owned(),
-            Self::Other => "see the server's log, or name another kubeconfig with `--kubeconfig`"
-                .to_owned(),
+            Self::UnknownHost => "check the host in the kubeconfig's `server`",
+            Self::WrongName => {
+                "use a host name that the certificate is for, or set `tls-server-name` in the \
+                 kubeconfig"
+            }
+            Self::Validity => "renew the server's certificate, and compare both clocks",
+            Self::NotTls => {
+                "this port does not speak TLS: check the port in the kubeconfig's `server`"
+            }
+            Self::Timeout => "check the address, and whether a firewall lets it through",
+            Self::ClientCertificate | Self::Other => {
+                "see the server's log, or name another kubeconfig with `--kubeconfig`"
+            }
         };
-        vec![hint]
+        hint.to_owned()
     }
 }
 
 impl Refusal {
-    fn hints(&self) -> Vec<String> {
+    fn hints(&self, identity: &str) -> Vec<String> {
         let hint = match self.code {
-            401 => "the server does not know the kubeconfig's credentials: have they expired?",
-            403 if self.message.contains("system:anonymous") => {
-                "the server saw no client certificate that it trusts: the kubeconfig has none, or \
-                 one of another CA"
+            400 if self.message.contains("HTTP request to an HTTPS server") => {
+                "the kubeconfig's `server` has to begin with `https://`"
             }
-            403 => {
-                "the server knows who you are, and does not let you: use credentials of a group \
-                 that may, such as `kcpctl:reader` or `system:masters`"
+            401 | 403 => {
+                let advice = if self.message.contains("system:anonymous") || self.code == 401 {
+                    "the server knows nobody by these credentials: use a client certificate that \
+                     is signed by its client CA"
+                } else {
+                    "the server knows you, and does not let you: use a certificate of a group \
+                     that may, such as `kcpctl:reader` or `system:masters`"
+                };
+                return vec![identity.to_owned(), advice.to_owned()];
             }
             404 => "is it a kcp cache server? Name one with `--kubeconfig`",
             410 => "run it again; if it happens again, read less: `--shard`, `--cluster`",
@@ -282,12 +295,13 @@ mod tests {
     #[test]
     fn every_refusal_that_can_be_mended_says_how() {
         let hints = |code, message: &str| {
-            Refusal { code, message: message.to_owned(), ..Refusal::default() }.hints()
+            Refusal { code, message: message.to_owned(), ..Refusal::default() }
+                .hints("you showed x")
         };
-        assert!(
-            hints(403, "User \"system:anonymous\" cannot")[0].contains("no client certificate")
-        );
-        assert!(hints(403, "User \"bob\" cannot")[0].contains("kcpctl:reader"));
+        let anonymous = hints(403, "User \"system:anonymous\" cannot");
+        assert!(anonymous[0] == "you showed x" && anonymous[1].contains("client CA"));
+        assert!(hints(403, "User \"bob\" cannot")[1].contains("kcpctl:reader"));
         assert!(hints(410, "")[0].contains("--shard"));
+        assert!(hints(422, "").is_empty());
     }
 }

@@ -9,6 +9,7 @@
 //! * `source` finds the kubeconfig and the context, and remembers where.
 //! * `scope` is the tower layer that puts a shard and a cluster before a path.
 //! * `cache` sends requests and turns refusals into [`ClientError`].
+//! * `catalog` knows the types of a cache by all their names.
 //! * `query`, `page` and `watch` are the list protocol.
 //!
 //! # What is absent on purpose
@@ -18,8 +19,10 @@
 //! command line's business.
 
 mod cache;
+mod catalog;
 mod error;
 mod holdings;
+mod identity;
 mod page;
 mod query;
 mod scope;
@@ -27,6 +30,7 @@ mod source;
 mod watch;
 
 pub use cache::CacheClient;
+pub use catalog::{Catalog, FoundType, KnownType, TypeNameError};
 pub use error::{ClientError, Refusal, Trouble};
 pub use holdings::{Holding, Holdings};
 pub use page::{ColumnDefinition, ListMeta, Meta, Page, Partial, Row};

@@ -6,6 +6,7 @@ use http::uri::PathAndQuery;
 use http::{Request, Uri};
 use tower::{Layer, Service};
 
+use super::query::Form;
 use crate::model::{Cluster, Shard};
 
 /// The part of a cache that a request speaks of.
@@ -23,6 +24,34 @@ pub struct Scope {
 impl Scope {
     /// Every shard and every cluster.
     pub const EVERYTHING: Self = Self { shard: Shard::All, cluster: Cluster::All };
+
+    /// The scope to ask for, so that any server's answer holds what lies in this one;
+    /// if it is a larger one, the rest is for the caller to drop.
+    ///
+    /// kcp's own server gives every object of `shards/*/clusters/c` the cluster `c`,
+    /// wherever it lies, and answers a question for the metadata of
+    /// `shards/s/clusters/*` with nothing. Both are asked as everything.
+    #[must_use]
+    pub fn to_ask(&self, form: Form) -> Self {
+        match (&self.shard, &self.cluster, form) {
+            (Shard::All, Cluster::Named(_), _)
+            | (Shard::Named(_), Cluster::All, Form::Metadata) => Self::EVERYTHING,
+            _ => self.clone(),
+        }
+    }
+
+    /// Whether an object of this shard and cluster lies in it.
+    pub fn contains(&self, shard: &str, cluster: &str) -> bool {
+        let shard_fits = match &self.shard {
+            Shard::All => true,
+            Shard::Named(name) => name.as_str() == shard,
+        };
+        let cluster_fits = match &self.cluster {
+            Cluster::All => true,
+            Cluster::Named(name) => name.as_str() == cluster,
+        };
+        shard_fits && cluster_fits
+    }
 
     /// What stands before the path of a request in this scope.
     pub fn prefix(&self) -> String {
@@ -89,6 +118,25 @@ mod tests {
             request.extensions_mut().insert(scope);
         }
         ScopeLayer.layer(echo).oneshot(request).await.unwrap()
+    }
+
+    #[test]
+    fn what_a_server_may_answer_wrongly_is_asked_as_everything() {
+        let scope = |shard: &str, cluster: &str| Scope {
+            shard: shard.parse().unwrap(),
+            cluster: cluster.parse().unwrap(),
+        };
+        assert_eq!(scope("*", "c").to_ask(Form::Objects), Scope::EVERYTHING);
+        assert_eq!(scope("s", "*").to_ask(Form::Metadata), Scope::EVERYTHING);
+        for (asked, form) in [
+            (scope("s", "*"), Form::Table),
+            (scope("s", "c"), Form::Metadata),
+            (Scope::EVERYTHING, Form::Metadata),
+        ] {
+            assert_eq!(asked.to_ask(form), asked);
+        }
+        assert!(scope("*", "c").contains("s", "c") && scope("s", "*").contains("s", "c"));
+        assert!(!scope("*", "c").contains("s", "d") && !scope("s", "*").contains("t", "c"));
     }
 
     #[tokio::test]

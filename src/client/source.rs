@@ -9,12 +9,14 @@ use std::env;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use http::Uri;
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError};
 
 use super::error::one_line;
+use super::identity;
 
 /// The context that leads to a cache server.
 pub const CACHE_CONTEXT: &str = "cache";
@@ -42,6 +44,8 @@ pub struct Source {
     pub name: String,
     /// Where the CA that the server is checked with stands.
     pub ca: String,
+    /// One clause about who we say that we are.
+    pub identity: String,
     /// The server's URL, without a shard and cluster.
     pub url: String,
     /// The kubeconfig's own say on everything else.
@@ -268,7 +272,8 @@ fn read(path: &Path) -> Result<Kubeconfig, SourceError> {
 
 /// The sentence of a YAML error, without the excerpt that may follow it.
 fn first_line(text: &str) -> String {
-    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned()
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
 }
 
 async fn load(config: Kubeconfig, path: &Path, context: &str) -> Result<Source, SourceError> {
@@ -285,7 +290,8 @@ async fn load(config: Kubeconfig, path: &Path, context: &str) -> Result<Source, 
     })?;
     let shown = url.to_string().trim_end_matches('/').to_owned();
     config.cluster_url = url;
-    Ok(Source { name, ca, url: shown, config })
+    let identity = identity::describe(&config.auth_info, SystemTime::now());
+    Ok(Source { name, ca, identity, url: shown, config })
 }
 
 /// Where the CA of `context` stands.
