@@ -20,7 +20,7 @@ use super::wiring::Server;
 use crate::error::{CliError, Kind};
 use crate::pki::San;
 use crate::server::Flavor;
-use crate::server::conn::{self, BindError, Bound, Delayed, Ended, Limits, TlsFiles};
+use crate::server::conn::{self, BindError, Bound, Ended, Limits, TlsFiles};
 use crate::server::metrics::Metrics;
 use crate::shutdown::{self, Phase, Shutdown};
 use crate::store::{self, Embedded, EmbeddedOptions};
@@ -75,8 +75,7 @@ async fn serve(settings: Settings) -> Result<(), CliError> {
         () = shutdown.aborting() => return Err(aborted()),
     };
     announce(&settings, &url, kubeconfig.as_deref());
-    let handler = Arc::new(Delayed::new(server.handler(), settings.synthetic_delay));
-    let ended = bound.run(handler, shutdown.clone()).await;
+    let ended = bound.run(server.handler(), shutdown.clone()).await;
     server.close().await;
     if let Some(freshness) = freshness {
         let _ = freshness.await;
