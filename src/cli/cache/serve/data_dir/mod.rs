@@ -20,6 +20,7 @@ mod dir;
 mod error;
 mod fresh;
 mod options;
+mod shard;
 #[cfg(test)]
 mod tests;
 
