@@ -60,7 +60,9 @@ pub(crate) enum DataDirError {
 impl From<DataDirError> for CliError {
     fn from(error: DataDirError) -> Self {
         let hint = match &error {
-            DataDirError::NotADirectory { .. } | DataDirError::Unspeakable { .. } => "name a folder with `--data-dir`",
+            DataDirError::NotADirectory { .. } | DataDirError::Unspeakable { .. } => {
+                "name a folder with `--data-dir`"
+            }
             DataDirError::File(_) => {
                 "the user who runs the server must be able to read and write the directory"
             }

@@ -46,7 +46,9 @@ impl DataDir {
             ["client.crt", "client.key", "ca.crt", "kubeconfig"].map(|it| format!("{folder}/{it}"));
         let groups = [format!("{GROUP_SHARD_PREFIX}{shard}")];
         let leaf = Leaf::Client { user: shard.as_str(), groups: &groups };
-        if let Some(cert_pem) = self.renew_pair(&ca, "client-ca.crt", leaf, [&cert, &key], now, &mut pass)? {
+        if let Some(cert_pem) =
+            self.renew_pair(&ca, "client-ca.crt", leaf, [&cert, &key], now, &mut pass)?
+        {
             self.write_if_new(&cert, &cert_pem, files::PUBLIC, &mut pass)?;
         }
         self.write_if_new(&ca_cert, &self.server_ca_pem()?, files::PUBLIC, &mut pass)?;

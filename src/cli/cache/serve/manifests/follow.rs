@@ -216,10 +216,10 @@ impl Manifests {
         self.due = now + CHECK_EVERY;
         let mut files = Vec::new();
         for shard in self.shards.keys() {
-            let pass = self.dir.keep_shard(shard, now).map_err(|source| ManifestsError::Write {
-                shard: shard.to_string(),
-                source,
-            })?;
+            let pass = self
+                .dir
+                .keep_shard(shard, now)
+                .map_err(|source| ManifestsError::Write { shard: shard.to_string(), source })?;
             files.extend(pass.written);
             // A second at least: a life that is all but over is due at every moment.
             self.due = self.due.min(pass.next.max(now + Duration::from_secs(1)));

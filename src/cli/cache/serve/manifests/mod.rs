@@ -19,4 +19,4 @@ mod folder;
 mod follow;
 mod plan;
 
-pub(crate) use follow::{Manifests, ManifestsError, News, follow};
+pub(crate) use follow::{Manifests, News, follow};

@@ -57,7 +57,9 @@ impl PlanError {
     /// What to do about it.
     pub(super) fn hint(&self) -> &'static str {
         match self {
-            Self::NoCache { .. } => "`kcpctl init installation` writes one, if told to use a cache server",
+            Self::NoCache { .. } => {
+                "`kcpctl init installation` writes one, if told to use a cache server"
+            }
             Self::Several { .. } => "say with `--name` which one this server is",
             Self::SameName { .. } => "give each installation a cache server of its own",
             Self::Name { .. } => "a shard's name has 1 to 61 lowercase letters, digits and `-`",
@@ -163,7 +165,10 @@ mod tests {
         assert_eq!(planned(&text, Some("main")).unwrap(), "main: a=Shard/a root=RootShard/kcp");
         assert_eq!(planned(&text, Some("other")).unwrap(), "other: b=Shard/b");
         let several = planned(&text, None).unwrap_err();
-        assert_eq!(several.to_string(), "there are several CacheServers: default/main, default/other");
+        assert_eq!(
+            several.to_string(),
+            "there are several CacheServers: default/main, default/other"
+        );
         let none = planned(&text, Some("x")).unwrap_err();
         assert_eq!(none.to_string(), "there is no CacheServer `x`");
         // An embedded cache is nobody's business here.
