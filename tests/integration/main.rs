@@ -6,6 +6,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod authorization;
+mod init_files;
+mod init_golden;
+mod init_refusals;
 mod lists;
 mod objects;
 mod paths;
