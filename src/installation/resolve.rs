@@ -301,7 +301,7 @@ impl Filler<'_> {
     }
 
     fn shard_etcd(&self, server: &str, draft: EtcdDraft) -> Result<Etcd, ResolveError> {
-        let etcd = self.etcd(server, draft, self.flags.etcd)?;
+        let etcd = self.etcd(server, draft, self.flags.etcd, true)?;
         if etcd == Etcd::Embedded {
             return Err(ResolveError::EmbeddedShard { server: server.to_owned() });
         }
@@ -309,7 +309,8 @@ impl Filler<'_> {
     }
 
     fn cache_etcd(&self, server: &str, draft: EtcdDraft) -> Result<Etcd, ResolveError> {
-        self.etcd(server, draft, self.flags.cache_etcd.or(self.flags.etcd))
+        // Cache servers store below `/cache`, and share it.
+        self.etcd(server, draft, self.flags.cache_etcd.or(self.flags.etcd), false)
     }
 
     fn etcd(
@@ -317,13 +318,14 @@ impl Filler<'_> {
         server: &str,
         draft: EtcdDraft,
         mode: Option<EtcdMode>,
+        own_prefix: bool,
     ) -> Result<Etcd, ResolveError> {
         // A mode on the command line that has no use for the file's fields drops them.
         let dropped = mode.is_some_and(|it| it != EtcdMode::External && Some(it) != draft.mode);
         let draft = if dropped { EtcdDraft::default() } else { draft };
         let Overrides { etcd_endpoints, etcd_prefixes, etcd_tls_secrets, .. } = self.flags;
         let endpoints = pick(etcd_endpoints, server);
-        let shared = endpoints.is_some_and(|it| it.name.is_none());
+        let shared = own_prefix && endpoints.is_some_and(|it| it.name.is_none());
         let endpoints = endpoints
             .map(|it| it.value.split(',').map(|it| it.trim().to_owned()).collect())
             .or(draft.endpoints);
@@ -345,8 +347,8 @@ impl Filler<'_> {
             EtcdMode::Dev => (Etcd::Dev, "dev"),
             EtcdMode::Embedded => (Etcd::Embedded, "embedded"),
             EtcdMode::External => {
-                let tls_secret =
-                    secret.or_else(|| self.production().then(|| format!("etcd-{server}-client")));
+                let tls_secret = secret
+                    .or_else(|| self.production().then(|| super::build::derived_secret(server)));
                 let endpoints =
                     endpoints.unwrap_or_else(|| vec![self.derived(server, tls_secret.is_some())]);
                 // One etcd for all: without a prefix of its own each shard would
@@ -452,7 +454,7 @@ impl Filler<'_> {
         );
         let kind = if create { "Issuer" } else { "ClusterIssuer" };
         let (kind, name) =
-            flag.unwrap_or_else(|| (or(draft.kind, kind), or(draft.name, "selfsigned")));
+            flag.unwrap_or_else(|| (or(draft.kind, kind), or(draft.name, super::build::ISSUER)));
         Issuer { kind, name, create }
     }
 

@@ -28,6 +28,8 @@ impl KcpVersion {
     pub const OLDEST: Self = Self::new(0, 30, 2);
     /// The oldest whose cache server can store in an external etcd.
     pub const CACHE_ON_ETCD: Self = Self::new(0, 31, 0);
+    /// The oldest whose cache server heeds a prefix of its own.
+    pub const CACHE_PREFIX: Self = Self::new(0, 33, 0);
 
     /// A version by its numbers.
     pub const fn new(major: u16, minor: u16, patch: u16) -> Self {

@@ -298,6 +298,11 @@ fn versions_services_and_fields_do_what_they_say() {
         "KCP0020 Shard/shard-1: spec.image.tag: kcp 0.30.1 is too old: its shards show a cache \
          server no certificate",
     ]);
+    Spoilt::new().set("CacheServer/cache", "/spec/etcd/prefix", json!("/mine")).finds(&[
+        "KCP0024 CacheServer/cache: spec.etcd.prefix: the cache server of kcp 0.32.3 ignores \
+         `/mine` and stores below `/cache`: another installation's cache in this etcd would be \
+         mixed with it",
+    ]);
     let template = json!({ "spec": { "type": "LoadBalancer" } });
     Spoilt::new().set("Shard/shard-1", "/spec/serviceTemplate", template).finds(&[
         "KCP0021 Shard/shard-1: spec.serviceTemplate.spec.type: the operator never comes to rest \
