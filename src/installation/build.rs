@@ -310,7 +310,7 @@ impl Builder<'_> {
                 "EDIT: the members of this server's etcd. The name is only a guess.",
             ));
         }
-        let secret = "a Secret with the keys ca.crt, tls.crt and tls.key.";
+        let secret = "a Secret with the keys\nca.crt, tls.crt and tls.key.";
         let text = if tls_secret.as_deref() == Some(&derived_secret(server)) {
             format!("EDIT: the client certificate for etcd: {secret}")
         } else {

@@ -142,3 +142,16 @@ fn a_topology_comes_from_stdin_and_flags_override_it() {
     let config = CommandOutput::from(child.wait_with_output().unwrap()).success();
     assert!(config.contains("\nnamespace: other\n"), "{config}");
 }
+
+#[test]
+fn kubectl_builds_the_folder() {
+    let env = TestEnv::new();
+    init(&env, &["--shards", "1", "--cache", "server"]).success();
+    let built = CommandOutput::of(env.command("kubectl").args(["kustomize", "demo"])).success();
+    let kinds: Vec<&str> = built.lines().filter_map(|line| line.strip_prefix("kind: ")).collect();
+    // As many as there are files, less the kustomization.
+    assert_eq!(kinds.len(), files(&env, "demo").len() - 1, "{built}");
+    for kind in ["CacheServer", "RootShard", "Shard", "FrontProxy", "Kubeconfig", "StatefulSet"] {
+        assert!(kinds.contains(&kind), "{kind}: {built}");
+    }
+}
