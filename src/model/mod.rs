@@ -8,10 +8,10 @@ pub mod crd;
 pub mod json;
 pub mod metadata;
 mod names;
+pub mod patch;
 mod resource;
 mod revision;
 pub mod selector;
-pub mod strategic;
 pub mod yaml;
 
 pub use names::{Cluster, ClusterName, NameError, Shard, ShardName};

@@ -119,6 +119,11 @@ fn write_scalar(out: &mut String, value: &Value, block: Option<usize>) {
 fn is_bare(text: &str) -> bool {
     let bytes = text.as_bytes();
     let starts = bytes.first().is_some_and(|&b| b.is_ascii_alphabetic() || b == b'/' || b == b'_');
+    // `720h` is nothing but a text: numbers and times have no letter but these.
+    let of_number =
+        |b: &u8| !b.is_ascii_alphabetic() || b"abcdefotxz".contains(&b.to_ascii_lowercase());
+    let starts =
+        starts || bytes.first().is_some_and(u8::is_ascii_digit) && !bytes.iter().all(of_number);
     let legal = |&b: &u8| b.is_ascii_alphanumeric() || b == b' ' || BARE.as_bytes().contains(&b);
     starts
         && bytes.iter().all(legal)
@@ -238,7 +243,9 @@ none: {}
         ] {
             assert!(to_string(text).unwrap().starts_with('"'), "{text}");
         }
-        for text in ["https://localhost:6443", "/a b/c", "system:masters", "LS0tLS1=", "yes-man"] {
+        for text in
+            ["https://localhost:6443", "/a b/c", "system:masters", "LS0tLS1=", "yes-man", "720h"]
+        {
             assert_eq!(to_string(text).unwrap().trim_end(), text);
         }
     }

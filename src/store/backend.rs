@@ -19,7 +19,8 @@ pub struct Change {
     pub key: Bytes,
     /// The new value; none if the key was deleted.
     pub value: Option<Bytes>,
-    /// The revision that it replaced; none if there was no value.
+    /// The revision that it replaced; none if there was no value. That change
+    /// itself may be forgotten.
     pub previous: Option<Revision>,
     /// When it was written, in milliseconds since 1970.
     pub at_millis: u64,

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use super::home::{Home, sync_dir};
 use super::journal;
-use super::log::Log;
+use super::log::{Log, shielded};
 use super::mark::Mark;
 use super::record::Record;
 use crate::model::Revision;
@@ -148,10 +148,10 @@ impl Embedded {
                 let reason = "the directory `log` is missing".to_owned();
                 return Err(Error::Damaged { path: home.path().to_owned(), reason });
             }
-            let micros = u64::try_from(options.since_epoch().as_micros()).unwrap_or(u64::MAX);
-            let draft = home.new_log();
             // Zero stands for "before every change", so no counter begins there.
-            Log::create(&draft, Revision(micros.max(1)), options.table_bytes)?;
+            let micros = u64::try_from(options.since_epoch().as_micros()).unwrap_or(1).max(1);
+            let draft = home.new_log();
+            Log::create(&draft, Revision(micros), options.table_bytes)?;
             std::fs::rename(&draft, &path).map_err(|error| Error::at(&path, "create", error))?;
             sync_dir(home.path())?;
         }
@@ -159,10 +159,7 @@ impl Embedded {
         let checked = journal::check(home.path(), &path, noted)?;
         let log = Log::open(&path, options.table_bytes)?;
         let given = log.reach()?.revision;
-        if given < noted {
-            let reason = format!("it ends at revision {given}, but {noted} was answered");
-            return Err(Error::Damaged { path: home.path().to_owned(), reason });
-        }
+        check_reach(&home, given, noted)?;
         if let Some(copy) = checked.copy {
             std::fs::remove_file(&copy).map_err(|error| Error::at(&copy, "remove", error))?;
         }
@@ -202,8 +199,10 @@ impl Embedded {
     fn read(&self, each: &mut (dyn FnMut(Change) + Send)) -> Result<Loaded, Error> {
         let state = self.state.lock();
         let log = state.log.get()?;
-        log.read(each)?;
-        log.reach()
+        shielded(&state.home.log(), || {
+            log.read(each)?;
+            log.reach()
+        })
     }
 
     fn write(&self, batch: &[Write]) -> Result<Vec<Result<Revision, Conflict>>, Error> {
@@ -215,7 +214,8 @@ impl Embedded {
         self.reopen_if_failed(state)?;
         let first = state.given.next();
         state.given = Revision(state.given.0 + batch.len() as u64);
-        match self.append(state, batch, first) {
+        let path = state.home.log();
+        match shielded(&path, || self.append(state, batch, first)) {
             Ok(bytes) => {
                 state.answered = state.given;
                 state.mark.set(state.answered);
@@ -262,7 +262,13 @@ impl Embedded {
         self.tally.failures.fetch_add(1, Ordering::Relaxed);
         let reason = error.chain();
         tracing::error!(error = reason, "a write to the store failed; writes are refused for now");
-        state.log = Condition::Failed { reason, since: Instant::now() };
+        let failed = Condition::Failed { reason, since: Instant::now() };
+        let log = std::mem::replace(&mut state.log, failed);
+        // Closing it tries to sync once more, which may fail in any way.
+        _ = shielded(&state.home.log(), || {
+            drop(log);
+            Ok(())
+        });
     }
 
     /// Opens a log that failed again, if it was left alone for long enough.
@@ -291,8 +297,9 @@ impl Embedded {
         loop {
             let rest = forget.changes.split_off(forget.changes.len().min(FORGET_MAX));
             let mut state = self.state.lock();
-            let high = state.given;
-            if let Err(error) = state.log.get_mut()?.forget(&forget, high) {
+            let (path, high) = (state.home.log(), state.answered);
+            let log = state.log.get_mut()?;
+            if let Err(error) = shielded(&path, || log.forget(&forget, high)) {
                 self.fail(&mut state, &error);
                 return Err(error);
             }
@@ -334,13 +341,18 @@ impl Drop for State {
 fn reopen(home: &Home, options: &EmbeddedOptions, answered: Revision) -> Result<Log, Error> {
     journal::rewind(&home.log(), answered)?;
     let log = Log::open(&home.log(), options.table_bytes)?;
-    let found = log.reach()?.revision;
-    if found < answered {
-        let reason = format!("it ends at revision {found}, but {answered} was answered");
-        return Err(Error::Damaged { path: home.path().to_owned(), reason });
-    }
-    log.cut_after(answered)?;
+    check_reach(home, log.reach()?.revision, answered)?;
+    shielded(&home.log(), || log.cut_after(answered))?;
     Ok(log)
+}
+
+/// A log that ends before the last answered write has lost something.
+fn check_reach(home: &Home, found: Revision, answered: Revision) -> Result<(), Error> {
+    if found >= answered {
+        return Ok(());
+    }
+    let reason = format!("it ends at revision {found}, but {answered} was answered");
+    Err(Error::Damaged { path: home.path().to_owned(), reason })
 }
 
 impl Backend for Embedded {

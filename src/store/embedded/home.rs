@@ -83,6 +83,10 @@ impl Home {
             .map_err(|error| Error::at(&draft, "write", error))?;
         fs::rename(&draft, &path).map_err(|error| Error::at(&path, "create", error))?;
         sync_dir(&self.path)?;
+        // The directory itself may be new, and those above it. Some of them may
+        // not be readable for us; those are not new.
+        let whole = fs::canonicalize(&self.path).unwrap_or_default();
+        whole.ancestors().skip(1).for_each(|above| _ = sync_dir(above));
         self.settled = true;
         Ok(())
     }
@@ -99,11 +103,7 @@ pub(super) fn sync_dir(path: &Path) -> Result<(), Error> {
 fn create_private(path: &Path) -> Result<(), Error> {
     use std::os::unix::fs::DirBuilderExt as _;
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| Error::at(path, "create", error))?;
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => sync_dir(parent),
-        _ => Ok(()),
-    }
+    made.map_err(|error| Error::at(path, "create", error))
 }
 
 /// Whether there is a format, and one that is known.
@@ -150,8 +150,7 @@ fn lock(home: &Path) -> Result<File, Error> {
         }
         Err(TryLockError::Error(error)) => return Err(Error::at(&path, "lock", error)),
     }
-    file.set_len(0)
-        .and_then(|()| writeln!(file, "{}", std::process::id()))
-        .map_err(|error| Error::at(&path, "write", error))?;
+    // On a full disk the store is opened all the same, and the message knows no pid.
+    _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(file)
 }

@@ -21,7 +21,7 @@
 //! ```
 
 use std::fs::{File, OpenOptions, read_dir};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
@@ -45,6 +45,9 @@ const RECORD_KEY_LEN: usize = 8;
 
 /// Bytes that are read from a journal at a time.
 const READ_BYTES: usize = 256 << 10;
+
+/// What stands behind the last batch.
+static ZEROS: [u8; READ_BYTES] = [0; READ_BYTES];
 
 /// What the journals of a log say, once they are fit to be read by fjall.
 #[derive(Debug, Default)]
@@ -146,11 +149,12 @@ fn look(path: &Path, last: Revision) -> Result<Found, Error> {
     let failed = |error| Error::at(path, "read", error);
     let file = File::open(path).map_err(failed)?;
     let len = file.metadata().map_err(failed)?.len();
-    let mut reader = JournalReader {
-        input: BufReader::with_capacity(READ_BYTES, file),
-        left: len,
-        body: Vec::new(),
-    };
+    scan(BufReader::with_capacity(READ_BYTES, file), len, last).map_err(failed)
+}
+
+/// What [`look`] does, on `len` bytes of anything.
+fn scan(input: impl BufRead, len: u64, last: Revision) -> io::Result<Found> {
+    let mut reader = JournalReader { input, left: len, sequence: None, body: Vec::new() };
     let mut found = Found { newest: None, end: 0, clean: false };
     loop {
         match reader.batch() {
@@ -166,7 +170,7 @@ fn look(path: &Path, last: Revision) -> Result<Found, Error> {
                 return Ok(found);
             }
             Err(Broken::Shape) => return Ok(found),
-            Err(Broken::Io(error)) => return Err(failed(error)),
+            Err(Broken::Io(error)) => return Err(error),
         }
     }
 }
@@ -176,7 +180,10 @@ struct JournalReader<R> {
     input: R,
     /// Bytes behind the place that was read last.
     left: u64,
-    /// The body of one item.
+    /// The sequence number of the last batch. It grows, and fjall has no checksum
+    /// over it: with a smaller one a batch would pass for one that is in a table.
+    sequence: Option<u64>,
+    /// The body of one item, and what is left of longer ones behind it.
     body: Vec<u8>,
 }
 
@@ -196,7 +203,7 @@ enum Broken {
     Io(io::Error),
 }
 
-impl<R: Read> JournalReader<R> {
+impl<R: BufRead> JournalReader<R> {
     fn batch(&mut self) -> Result<Step, Broken> {
         if self.left == 0 {
             return Ok(Step::End);
@@ -207,7 +214,11 @@ impl<R: Read> JournalReader<R> {
             _ => return Err(Broken::Shape),
         }
         let items = u32::from_le_bytes(self.array()?);
-        let _sequence: [u8; 8] = self.array()?;
+        let sequence = Some(u64::from_le_bytes(self.array()?));
+        if sequence <= self.sequence {
+            return Err(Broken::Shape);
+        }
+        self.sequence = sequence;
         let mut sum = Xxh3::new();
         let mut newest = None;
         for _ in 0..items {
@@ -236,11 +247,15 @@ impl<R: Read> JournalReader<R> {
             return Err(Broken::Shape);
         }
         self.left -= body_len;
-        self.body.resize(usize::try_from(body_len).map_err(|_| Broken::Shape)?, 0);
-        self.input.read_exact(&mut self.body).map_err(Broken::Io)?;
+        let body_len = usize::try_from(body_len).map_err(|_| Broken::Shape)?;
+        if self.body.len() < body_len {
+            self.body.resize(body_len, 0);
+        }
+        let body = &mut self.body[..body_len];
+        self.input.read_exact(body).map_err(Broken::Io)?;
         sum.update(&head);
-        sum.update(&self.body);
-        let revision = self.body.first_chunk().copied().map(u64::from_be_bytes).map(Revision);
+        sum.update(body);
+        let revision = body.first_chunk().copied().map(u64::from_be_bytes).map(Revision);
         Ok(revision.filter(|_| kind == KIND_VALUE && key_len == RECORD_KEY_LEN))
     }
 
@@ -251,17 +266,97 @@ impl<R: Read> JournalReader<R> {
         Ok(bytes)
     }
 
-    /// Reads to the end, where everything must be zero.
+    /// Reads to the end, where everything must be zero: up to 64 MiB, compared
+    /// by the buffer and not by the byte.
     fn zeros(&mut self) -> Result<(), Broken> {
-        self.body.resize(READ_BYTES, 0);
         loop {
-            match self.input.read(&mut self.body) {
-                Ok(0) => return Ok(()),
-                Ok(read) if self.body[..read].iter().all(|byte| *byte == 0) => {}
+            match self.input.fill_buf() {
+                Ok([]) => return Ok(()),
+                Ok(bytes) if *bytes == ZEROS[..bytes.len()] => {
+                    let len = bytes.len();
+                    self.input.consume(len);
+                }
                 Ok(_) => return Err(Broken::Shape),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(Broken::Io(error)),
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A batch as fjall writes it, of records with these revisions.
+    fn batch(sequence: u64, revisions: &[u64]) -> Vec<u8> {
+        let mut items = Vec::new();
+        for revision in revisions {
+            items.extend([ITEM, KIND_VALUE, UNCOMPRESSED]);
+            items.extend(1u64.to_le_bytes());
+            items.extend(8u16.to_le_bytes());
+            items.extend([5u32.to_le_bytes(); 2].concat());
+            items.extend(revision.to_be_bytes());
+            items.extend(b"value");
+        }
+        let mut sum = Xxh3::new();
+        sum.update(&items);
+        let mut bytes = vec![START];
+        bytes.extend(u32::try_from(revisions.len()).unwrap().to_le_bytes());
+        bytes.extend(sequence.to_le_bytes());
+        bytes.extend(items);
+        bytes.push(END);
+        bytes.extend(sum.digest().to_le_bytes());
+        bytes.extend(MAGIC);
+        bytes
+    }
+
+    fn found(bytes: &[u8], last: u64) -> (u64, u64, bool) {
+        let found = scan(bytes, bytes.len() as u64, Revision(last)).unwrap();
+        (found.newest.unwrap_or_default().0, found.end, found.clean)
+    }
+
+    #[test]
+    fn a_journal_is_read_up_to_its_end_or_a_revision() {
+        let (one, two) = (batch(8, &[1, 2]), batch(9, &[3]));
+        let zeros = vec![0; 1000];
+        let whole = [&one[..], &two, &zeros].concat();
+        let (first, both) = (one.len() as u64, (one.len() + two.len()) as u64);
+        assert_eq!(found(&whole, u64::MAX), (3, both, true));
+        assert_eq!(found(&whole[..one.len() + two.len()], u64::MAX), (3, both, true));
+        assert_eq!(found(&whole, 2), (2, first, false));
+        assert_eq!(found(&whole, 0), (0, 0, false));
+        assert_eq!(found(&[], 0), (0, 0, true));
+    }
+
+    #[test]
+    fn any_changed_byte_ends_it_before_its_batch() {
+        let (one, two) = (batch(8, &[1, 2]), batch(9, &[3]));
+        let whole = [&one[..], &two, &[0; 100]].concat();
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x10;
+            let (newest, end, clean) = found(&bytes, u64::MAX);
+            // A sequence number that grew is seen at the next batch, if there is one.
+            let sequence = |batch: usize| (batch + 5..batch + 13).contains(&at);
+            match (sequence(0), sequence(one.len())) {
+                (false, false) => assert!(!clean && end <= at as u64, "{at}: {newest} {end}"),
+                (true, _) => assert!(!clean && newest == 2, "{at}: {newest} {end}"),
+                (_, true) => assert!(clean && newest == 3, "{at}: {newest} {end}"),
+            }
+        }
+    }
+
+    #[test]
+    fn any_cut_ends_it_before_its_batch() {
+        let (one, two) = (batch(8, &[1, 2]), batch(9, &[3]));
+        let whole = [&one[..], &two].concat();
+        for cut in 0..whole.len() {
+            let (newest, end, clean) = found(&whole[..cut], u64::MAX);
+            let first_is_whole = cut >= one.len();
+            assert_eq!(newest, if first_is_whole { 2 } else { 0 }, "{cut}");
+            assert_eq!(end, if first_is_whole { one.len() as u64 } else { 0 }, "{cut}");
+            assert_eq!(clean, cut == 0 || cut == one.len(), "{cut}");
         }
     }
 }

@@ -18,9 +18,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fjall::config::{BlockSizePolicy, CompressionPolicy};
-use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{
+    CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
+};
 
-use super::record::{self, Record};
+use super::record::{self, Record, RecordError};
 use crate::model::Revision;
 use crate::store::{Change, Error, Forget, Loaded, TypeKey};
 
@@ -90,23 +92,7 @@ impl Log {
             let in_memory = db.write_buffer_size();
             Ok(Self { db, records, meta, path: path.to_owned(), table_bytes, in_memory })
         };
-        let opened = catch_unwind(AssertUnwindSafe(open));
-        opened.map_err(|_| damaged(path, "reading it failed".to_owned()))?.map_err(|error| {
-            match failure(path, "open the log in", error) {
-                // A file that another one names is not there, or too short.
-                Error::Io { source, .. }
-                    if matches!(
-                        source.kind(),
-                        io::ErrorKind::NotFound
-                            | io::ErrorKind::UnexpectedEof
-                            | io::ErrorKind::InvalidData
-                    ) =>
-                {
-                    damaged(path, source.to_string())
-                }
-                error => error,
-            }
-        })
+        shielded(path, || open().map_err(|error| unreadable(path, "open the log in", error)))
     }
 
     /// Makes a new log in `path` whose counter begins at `birth`, and closes it.
@@ -131,7 +117,9 @@ impl Log {
     ) -> Result<u64, Error> {
         self.make_room()?;
         let mut bytes = 0;
-        let mut batch = self.db.batch().durability(Some(PersistMode::Buffer));
+        let count = changes.size_hint().0;
+        let batch = OwnedWriteBatch::with_capacity(self.db.clone(), count);
+        let mut batch = batch.durability(Some(PersistMode::Buffer));
         for (revision, record) in changes {
             record.encode(scratch);
             bytes += scratch.len() as u64;
@@ -178,10 +166,10 @@ impl Log {
     /// Reads every change, oldest first.
     pub(super) fn read(&self, each: &mut dyn FnMut(Change)) -> Result<(), Error> {
         for pair in self.records.iter() {
-            let (key, value) =
-                pair.into_inner().map_err(|error| self.failure("read the log in", error))?;
-            let change = record::decode(&key, &value)
-                .map_err(|error| damaged(&self.path, error.to_string()))?;
+            let (key, value) = pair
+                .into_inner()
+                .map_err(|error| unreadable(&self.path, "read the log in", error))?;
+            let change = record::decode(&key, &value).map_err(|error| self.malformed(&error))?;
             each(change);
         }
         Ok(())
@@ -196,8 +184,9 @@ impl Log {
         let newest = self.newest()?.unwrap_or_default();
         reach.revision = reach.floor.max(newest).max(self.number(HIGH)?.unwrap_or_default());
         for pair in self.meta.prefix(FLOOR) {
-            let (key, value) =
-                pair.into_inner().map_err(|error| self.failure("read the log in", error))?;
+            let (key, value) = pair
+                .into_inner()
+                .map_err(|error| unreadable(&self.path, "read the log in", error))?;
             let kind = std::str::from_utf8(&key[FLOOR.len()..])
                 .ok()
                 .and_then(|kind| kind.split_once('/'))
@@ -210,9 +199,8 @@ impl Log {
     /// The newest change that is remembered.
     pub(super) fn newest(&self) -> Result<Option<Revision>, Error> {
         let Some(newest) = self.records.last_key_value() else { return Ok(None) };
-        let key = newest.key().map_err(|error| self.failure("read the log in", error))?;
-        let revision = record::decode_revision(&key)
-            .map_err(|error| damaged(&self.path, error.to_string()))?;
+        let key = newest.key().map_err(|error| unreadable(&self.path, "read the log in", error))?;
+        let revision = record::decode_revision(&key).map_err(|error| self.malformed(&error))?;
         Ok(Some(revision))
     }
 
@@ -220,7 +208,8 @@ impl Log {
     pub(super) fn cut_after(&self, revision: Revision) -> Result<usize, Error> {
         let mut batch = self.db.batch().durability(Some(PersistMode::SyncAll));
         for pair in self.records.range(revision.next().0.to_be_bytes()..) {
-            let key = pair.key().map_err(|error| self.failure("read the log in", error))?;
+            let key =
+                pair.key().map_err(|error| unreadable(&self.path, "read the log in", error))?;
             batch.remove(&self.records, key);
         }
         let cut = batch.len();
@@ -260,7 +249,8 @@ impl Log {
     }
 
     fn number(&self, key: &[u8]) -> Result<Option<Revision>, Error> {
-        let value = self.meta.get(key).map_err(|error| self.failure("read the log in", error))?;
+        let value =
+            self.meta.get(key).map_err(|error| unreadable(&self.path, "read the log in", error))?;
         value.map(|value| self.parse_number(&value)).transpose()
     }
 
@@ -271,9 +261,32 @@ impl Log {
         Ok(Revision(u64::from_be_bytes(bytes)))
     }
 
+    fn malformed(&self, error: &RecordError) -> Error {
+        match *error {
+            RecordError::Version { found, known, .. } => {
+                let path = self.path.parent().unwrap_or(&self.path).to_owned();
+                Error::Newer { path, found: found.into(), known: known.into() }
+            }
+            _ => damaged(&self.path, error.to_string()),
+        }
+    }
+
     fn failure(&self, doing: &str, error: fjall::Error) -> Error {
         failure(&self.path, doing, error)
     }
+}
+
+/// Does something with a log that may have a bug, or meet one in what it reads:
+/// then it fails, and the process goes on.
+pub(super) fn shielded<T>(
+    path: &Path,
+    doing: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(doing)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason");
+        Err(damaged(path, format!("the log gave up: {text}")))
+    })
 }
 
 /// The store is where the log is: it is what a reader knows and can move away.
@@ -281,21 +294,44 @@ fn damaged(log: &Path, reason: String) -> Error {
     Error::Damaged { path: log.parent().unwrap_or(log).to_owned(), reason }
 }
 
+/// Like [`failure`], where a file that is too short or not there means damage:
+/// another file says that it should be.
+fn unreadable(path: &Path, doing: &str, error: fjall::Error) -> Error {
+    use io::ErrorKind as Kind;
+    match failure(path, doing, error) {
+        Error::Io { source, .. }
+            if matches!(
+                source.kind(),
+                Kind::NotFound | Kind::UnexpectedEof | Kind::InvalidData
+            ) =>
+        {
+            damaged(path, format!("a file of the log is missing or cut short ({source})"))
+        }
+        error => error,
+    }
+}
+
 /// Tells what fjall says apart by who can mend it.
 fn failure(path: &Path, doing: &str, error: fjall::Error) -> Error {
     use fjall::Error as Engine;
     match error {
         Engine::Io(source) => Error::at(path, doing, source),
-        // Another error held the database, or a thread of its own that failed.
-        Engine::Poisoned | Engine::Locked => {
-            Error::at(path, doing, io::Error::other("an earlier write failed"))
+        Engine::Poisoned => {
+            Error::at(path, doing, io::Error::other("an earlier write in the background failed"))
+        }
+        Engine::Locked => {
+            Error::Owned { path: path.parent().unwrap_or(path).to_owned(), pid: None }
         }
         Engine::InvalidVersion(_) => {
             damaged(path, "the log is of a version that is not known".to_owned())
         }
+        Engine::JournalRecovery(_) => damaged(path, "a journal is broken".to_owned()),
+        Engine::Storage(fjall::LsmError::ChecksumMismatch { .. }) => {
+            damaged(path, "a checksum does not fit what is stored".to_owned())
+        }
         error => match io_cause(&error) {
             Some(source) => Error::at(path, doing, source),
-            None => damaged(path, error.to_string()),
+            None => damaged(path, format!("the log cannot be read ({error:?})")),
         },
     }
 }

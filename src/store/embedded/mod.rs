@@ -57,6 +57,12 @@ mod mark;
 mod record;
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod powercut;
+#[cfg(test)]
 mod tests;
 
 pub use backend::{Counters, Embedded, EmbeddedOptions, Observer};

@@ -35,12 +35,12 @@ pub(super) enum RecordError {
     #[error("a record has a key of {0} bytes instead of 8")]
     Key(usize),
     /// A later version wrote it.
-    #[error("record {revision} has layout {found}, this version knows {VERSION}")]
+    #[error("a record has layout {found}, this version knows {known}")]
     Version {
-        /// Which record.
-        revision: u64,
         /// Its layout.
         found: u8,
+        /// The newest layout that this version knows.
+        known: u8,
     },
     /// It ends too early, or has flags that mean nothing.
     #[error("record {0} is malformed")]
@@ -88,7 +88,7 @@ pub(super) fn decode(key: &[u8], record: &[u8]) -> Result<Change, RecordError> {
     let shape = || RecordError::Shape(revision.0);
     let (&version, rest) = record.split_first().ok_or_else(shape)?;
     if version != VERSION {
-        return Err(RecordError::Version { revision: revision.0, found: version });
+        return Err(RecordError::Version { found: version, known: VERSION });
     }
     let (&flags, rest) = rest.split_first().ok_or_else(shape)?;
     if flags & !(HAS_VALUE | HAS_PREVIOUS) != 0 {
@@ -172,7 +172,7 @@ mod tests {
         bytes[1] |= 4;
         assert_eq!(decode(&key, &bytes), Err(RecordError::Shape(7)), "an unknown flag");
         bytes[0] = 2;
-        assert_eq!(decode(&key, &bytes), Err(RecordError::Version { revision: 7, found: 2 }));
+        assert_eq!(decode(&key, &bytes), Err(RecordError::Version { found: 2, known: 1 }));
         assert_eq!(decode(&[1], &bytes), Err(RecordError::Key(1)));
     }
 }

@@ -14,9 +14,9 @@ use crate::store::{Backend, Change, Error, Expect, Forget, Forgotten, Loaded, Ty
 const NOW: Duration = Duration::from_secs(1);
 
 /// Where counters begin in these tests.
-const BIRTH: Revision = Revision(1_000_000);
+pub(super) const BIRTH: Revision = Revision(1_000_000);
 
-fn options() -> EmbeddedOptions {
+pub(super) fn options() -> EmbeddedOptions {
     EmbeddedOptions {
         retry_pause: Duration::ZERO,
         table_bytes: 64 << 10,
@@ -24,11 +24,19 @@ fn options() -> EmbeddedOptions {
     }
 }
 
-fn open(dir: &tempfile::TempDir) -> Embedded {
+/// A directory in memory where there is such a thing: most tests look at what is
+/// written, not at how long a disk takes.
+pub(super) fn scratch() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    tempfile::tempdir_in(parent).unwrap()
+}
+
+pub(super) fn open(dir: &tempfile::TempDir) -> Embedded {
     Embedded::open(&dir.path().join("store"), options()).unwrap()
 }
 
-fn put(key: &str, value: &str, previous: Option<u64>) -> Write {
+pub(super) fn put(key: &str, value: &str, previous: Option<u64>) -> Write {
     let expect = previous.map_or(Expect::Absent, |revision| Expect::At(Revision(revision)));
     Write {
         key: Bytes::copy_from_slice(key.as_bytes()),
@@ -37,15 +45,15 @@ fn put(key: &str, value: &str, previous: Option<u64>) -> Write {
     }
 }
 
-fn delete(key: &str, previous: u64) -> Write {
+pub(super) fn delete(key: &str, previous: u64) -> Write {
     Write { value: None, ..put(key, "", Some(previous)) }
 }
 
-fn commit(store: &Embedded, batch: Vec<Write>) -> Vec<u64> {
+pub(super) fn commit(store: &Embedded, batch: Vec<Write>) -> Vec<u64> {
     block_on(store.commit(batch)).unwrap().into_iter().map(|it| it.unwrap().0).collect()
 }
 
-fn load(store: &Embedded) -> (Vec<Change>, Loaded) {
+pub(super) fn load(store: &Embedded) -> (Vec<Change>, Loaded) {
     let mut changes = Vec::new();
     let loaded = block_on(store.load(&mut |change| changes.push(change))).unwrap();
     (changes, loaded)
@@ -82,7 +90,7 @@ fn what_was_written_is_there_after_a_restart() {
     assert_eq!(commit(&store, vec![put("/a", "3", None)]), [1_000_004]);
 }
 
-fn forget(store: &Embedded, changes: &[Change], floors: &[(&TypeKey, u64)]) {
+pub(super) fn forget(store: &Embedded, changes: &[Change], floors: &[(&TypeKey, u64)]) {
     let changes = changes
         .iter()
         .map(|change| Forgotten {
@@ -95,7 +103,7 @@ fn forget(store: &Embedded, changes: &[Change], floors: &[(&TypeKey, u64)]) {
     block_on(store.forget(Forget { changes, floors })).unwrap();
 }
 
-fn revisions(changes: &[Change]) -> Vec<u64> {
+pub(super) fn revisions(changes: &[Change]) -> Vec<u64> {
     changes.iter().map(|change| change.revision.0).collect()
 }
 
@@ -218,7 +226,7 @@ fn a_store_that_was_being_made_is_made_again() {
 
 #[test]
 fn many_tables_and_journals_are_read_back_in_order() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let value = "x".repeat(2000);
     let mut wanted = Vec::new();
     for life in 0..3 {

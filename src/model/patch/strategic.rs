@@ -41,10 +41,7 @@ type Object = Map<String, Value>;
 
 /// The patch says something that cannot be done.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum PatchError {
-    /// It is not an object.
-    #[error("expected the patch to be an object")]
-    NotAnObject,
+pub enum StrategicError {
     /// A `$patch` that we do not know.
     #[error("unknown value of `$patch` at `{path}`: expected `replace`, `merge` or `delete`")]
     Directive {
@@ -70,17 +67,20 @@ pub enum PatchError {
 }
 
 /// Whether clients may send strategic merge patches for types of `group`.
-pub fn is_supported(group: &str) -> bool {
+pub(super) fn is_supported(group: &str) -> bool {
     matches!(group, "" | "rbac.authorization.k8s.io" | "admissionregistration.k8s.io")
 }
 
-/// Changes `object` as `patch` says. After an error `object` is not to be used.
-pub fn apply(object: &mut Object, patch: Value) -> Result<(), PatchError> {
-    let Value::Object(changes) = patch else { return Err(PatchError::NotAnObject) };
+/// Changes `object` as `changes` say. After an error `object` is not to be used.
+pub(super) fn apply(object: &mut Object, changes: Object) -> Result<(), StrategicError> {
     merge_object(object, changes, "")
 }
 
-fn merge_object(object: &mut Object, mut changes: Object, path: &str) -> Result<(), PatchError> {
+fn merge_object(
+    object: &mut Object,
+    mut changes: Object,
+    path: &str,
+) -> Result<(), StrategicError> {
     match changes.remove(DIRECTIVE).as_ref().map(Value::as_str) {
         None | Some(Some("merge")) => {}
         Some(Some("replace")) => {
@@ -91,7 +91,7 @@ fn merge_object(object: &mut Object, mut changes: Object, path: &str) -> Result<
             object.clear();
             return Ok(());
         }
-        Some(_) => return Err(PatchError::Directive { path: path.to_owned() }),
+        Some(_) => return Err(StrategicError::Directive { path: path.to_owned() }),
     }
     if let Some(retained) = changes.remove(RETAIN) {
         let retained = list(retained, RETAIN, path)?;
@@ -138,7 +138,7 @@ fn merge_member(
     value: Value,
     order: Option<Vec<Value>>,
     path: &str,
-) -> Result<(), PatchError> {
+) -> Result<(), StrategicError> {
     if value.is_null() {
         object.remove(&key);
         return Ok(());
@@ -170,7 +170,7 @@ fn merge_list(
     new: Vec<Value>,
     merge: Merge,
     path: &str,
-) -> Result<(), PatchError> {
+) -> Result<(), StrategicError> {
     let Merge::By(key) = merge else {
         for value in new {
             if !old.contains(&value) {
@@ -185,14 +185,14 @@ fn merge_list(
     }
     for item in new {
         let Value::Object(mut item) = item else {
-            return Err(PatchError::NoKey { path: path.to_owned(), key });
+            return Err(StrategicError::NoKey { path: path.to_owned(), key });
         };
         let directive = item.get(DIRECTIVE).and_then(Value::as_str).map(str::to_owned);
         if directive.as_deref() == Some("replace") {
             continue;
         }
         let Some(name) = item.get(key).cloned() else {
-            return Err(PatchError::NoKey { path: path.to_owned(), key });
+            return Err(StrategicError::NoKey { path: path.to_owned(), key });
         };
         let is_it = |it: &Value| it.get(key) == Some(&name);
         if directive.as_deref() == Some("delete") {
@@ -204,7 +204,7 @@ fn merge_list(
             continue;
         }
         if item.remove(DIRECTIVE).is_some_and(|it| it != "merge") {
-            return Err(PatchError::Directive { path: path.to_owned() });
+            return Err(StrategicError::Directive { path: path.to_owned() });
         }
         old.push(Value::Object(without_directives(item)));
     }
@@ -244,11 +244,11 @@ fn strategy(path: &str) -> Option<Merge> {
     LISTS.iter().find(|(list, _)| *list == path).map(|(_, merge)| *merge)
 }
 
-fn list(value: Value, directive: &str, path: &str) -> Result<Vec<Value>, PatchError> {
+fn list(value: Value, directive: &str, path: &str) -> Result<Vec<Value>, StrategicError> {
     if let Value::Array(items) = value {
         return Ok(items);
     }
-    Err(PatchError::NotAList { directive: directive.to_owned(), path: path.to_owned() })
+    Err(StrategicError::NotAList { directive: directive.to_owned(), path: path.to_owned() })
 }
 
 fn joined(path: &str, key: &str) -> String {
@@ -281,9 +281,11 @@ mod tests {
 
     use super::*;
 
-    fn patched(object: Value, patch: Value) -> Result<Value, PatchError> {
-        let Value::Object(mut object) = object else { panic!("not an object") };
-        apply(&mut object, patch).map(|()| Value::Object(object))
+    fn patched(object: Value, patch: Value) -> Result<Value, StrategicError> {
+        let (Value::Object(mut object), Value::Object(changes)) = (object, patch) else {
+            panic!("not objects")
+        };
+        apply(&mut object, changes).map(|()| Value::Object(object))
     }
 
     #[test]
@@ -395,7 +397,6 @@ mod tests {
     fn what_cannot_be_done_is_refused_with_its_place() {
         let object = || json!({"webhooks": [{"name": "a"}], "spec": {}});
         for (patch, message) in [
-            (json!([]), "expected the patch to be an object"),
             (
                 json!({"spec": {"$patch": "burn"}}),
                 "unknown value of `$patch` at `spec`: expected `replace`, `merge` or `delete`",
