@@ -6,7 +6,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod authorization;
+mod cache_list_objects;
+mod cache_list_refusals;
 mod durability;
+mod generated;
 mod kube_client;
 mod kubectl;
 mod init_files;
