@@ -145,8 +145,10 @@ fn structural(schema: &Value, value: &Value, path: &str, found: &mut Vec<Violati
 }
 
 fn fields(schema: &Value, value: &Value, path: &str, found: &mut Vec<Violation>) {
+    // A reference's `name` has an empty default in every CRD, so `{}` is one too.
+    let reference = schema["properties"].as_object().is_some_and(|it| it.keys().eq(["name"]));
     for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        if value.get(name).is_none_or(Value::is_null) {
+        if !reference && value.get(name).is_none_or(Value::is_null) {
             found.push(Violation {
                 path: format!("{path}.{name}"),
                 message: "is required".to_owned(),

@@ -110,7 +110,7 @@ pub struct PathMapping {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthSpec {
-    /// By tokens of an OpenID Connect provider.
+    /// By tokens of an `OpenID` Connect provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oidc: Option<OidcConfig>,
     /// By tokens that a webhook knows.
@@ -130,7 +130,7 @@ pub struct AuthSpec {
     pub pass_on_groups: Vec<String>,
 }
 
-/// An OpenID Connect provider.
+/// An `OpenID` Connect provider.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OidcConfig {

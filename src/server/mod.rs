@@ -17,7 +17,6 @@
 //! * [`plan`] is the semantics of objects: pure.
 //! * [`encode`] and [`table`] write objects in the form that [`accept`] chose.
 //! * [`status`] is the only code that turns an error into an HTTP code.
-//! * `operations` answers health checks and scrapes, [`metrics`] counts.
 //! * [`bootstrap`] makes the definitions of the served types.
 //! * [`discovery`], [`openapi`] and [`types`] tell what is served.
 //!
@@ -35,10 +34,8 @@ pub mod discovery;
 pub mod encode;
 mod flavor;
 pub mod handler;
-mod health;
 pub mod metrics;
 pub mod openapi;
-mod operations;
 pub mod path;
 pub mod plan;
 pub mod query;
@@ -47,5 +44,4 @@ pub mod table;
 pub mod types;
 
 pub use flavor::Flavor;
-pub use handler::App;
-pub use operations::{Operations, StoreProbe};
+pub use handler::{App, AppOptions};

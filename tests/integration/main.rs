@@ -1,2 +1,32 @@
 //! Every integration test, in one binary.
+//!
+//! Each file is a topic and declared here. The tests start the real executable and
+//! speak to it over its real socket; `support` is the only code that knows how.
+
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod authorization;
+mod durability;
+mod kube_client;
+mod kubectl;
+mod lists;
+mod objects;
+mod paths;
+mod restarts;
+mod scenarios;
+mod support;
+mod watches;
+
+#[test]
+fn every_file_beside_this_one_is_declared() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration");
+    let declared = std::fs::read_to_string(folder.join("main.rs")).unwrap();
+    let forgotten: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "main.rs")
+        .map(|name| name.trim_end_matches(".rs").to_owned())
+        .filter(|name| !declared.lines().any(|line| line == format!("mod {name};")))
+        .collect();
+    assert!(forgotten.is_empty(), "without a `mod` line in main.rs: {forgotten:?}");
+}

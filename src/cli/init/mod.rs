@@ -2,7 +2,9 @@
 
 use crate::error::CliError;
 
+mod folder;
 mod installation;
+mod wizard;
 
 /// Write the objects that describe an installation
 #[derive(Debug, clap::Subcommand)]

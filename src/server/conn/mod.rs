@@ -12,7 +12,6 @@
 //! * `tls` reads the certificates, and again when their files change.
 //! * `client_cert` believes a client certificate, or not.
 //! * `stall` closes connections that take no bytes.
-//! * `delayed` makes every request wait, on demand.
 //! * `limits` is every figure, with its unit and reason.
 //!
 //! # What is absent on purpose
@@ -23,7 +22,6 @@
 
 mod client_cert;
 mod connection;
-mod delayed;
 pub mod limits;
 mod listener;
 mod peer;
@@ -33,7 +31,6 @@ mod tests;
 mod tls;
 
 pub use connection::Handler;
-pub use delayed::Delayed;
 pub use limits::Limits;
 pub use listener::{BindError, Bound, Config, ConnectionMetrics, Ended};
 pub use peer::Peer;

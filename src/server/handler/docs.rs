@@ -1,7 +1,7 @@
 //! Everything that is no object: health, metrics, discovery, schemas, and the two
 //! answers that only this server gives.
 
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use serde_json::json;
 
 use super::{App, Endpoint, ResourcePath, Scoped, json_response};
@@ -9,13 +9,67 @@ use crate::server::Flavor;
 use crate::server::auth::Identity;
 use crate::server::body::Body;
 use crate::server::discovery::{Dialect, Document, version};
+use crate::server::metrics::Facts;
+use crate::server::query::Query;
 use crate::server::status::{ApiError, quoted};
 use crate::store::Origin;
 
+/// The checks of `/livez`, `/readyz` and `/healthz`.
+const CHECKS: [&str; 3] = ["ping", "store", "shutdown"];
+
 impl App {
-    /// Whether the server is well.
-    pub(super) async fn health(&self, path: &str, head: &http::request::Parts) -> Response<Body> {
-        self.operations.health(path.trim_start_matches('/'), head.uri.query()).await
+    /// Whether the server is well: as text, in detail if that is asked for.
+    pub(super) fn health(&self, path: &str, only: Option<&str>, query: &Query) -> Response<Body> {
+        let excluded: Vec<&str> = query.all("exclude").collect();
+        let mut report = String::new();
+        let mut failed = Vec::new();
+        for check in CHECKS.into_iter().filter(|check| only.is_none_or(|only| only == *check)) {
+            if check == "shutdown" && path != "/readyz" {
+                continue;
+            }
+            if excluded.contains(&check) {
+                report.push_str(&format!("[+]{check} excluded: ok\n"));
+                continue;
+            }
+            match self.ails(check) {
+                None => report.push_str(&format!("[+]{check} ok\n")),
+                Some(why) => {
+                    tracing::warn!(check, %why, "not well");
+                    report.push_str(&format!("[-]{check} failed: reason withheld\n"));
+                    failed.push(check);
+                }
+            }
+        }
+        let name = path.trim_start_matches('/');
+        let (status, body) = if !failed.is_empty() {
+            report.push_str(&format!("{name} check failed\n"));
+            (StatusCode::INTERNAL_SERVER_ERROR, report)
+        } else if query.get("verbose").is_some() {
+            report.push_str(&format!("{name} check passed\n"));
+            (StatusCode::OK, report)
+        } else {
+            (StatusCode::OK, "ok".to_owned())
+        };
+        text(status, body)
+    }
+
+    /// What is wrong with one part, if anything is.
+    fn ails(&self, check: &str) -> Option<String> {
+        match check {
+            "store" => (self.options.trouble)(),
+            "shutdown" if self.shutdown.is_draining() => Some("the server is draining".to_owned()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn metrics(&self, headers: &HeaderMap) -> Response<Body> {
+        let facts = Facts::of(&self.view, (self.options.store_facts)());
+        let accept = headers.get(header::ACCEPT).and_then(|it| it.to_str().ok());
+        let exposition = self.metrics.render(&facts, accept);
+        let mut response = Response::new(Body::from(exposition.text));
+        let content_type = HeaderValue::from_static(exposition.content_type);
+        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+        response
     }
 
     /// What the cache holds, counted by type, shard and cluster.
@@ -44,10 +98,11 @@ impl App {
     }
 
     /// Answers a path below a shard that names no resource.
-    pub(super) async fn document(
+    pub(super) fn document(
         &self,
         scoped: &Scoped,
         head: &http::request::Parts,
+        query: &Query,
     ) -> Result<Response<Body>, ApiError> {
         if !matches!(head.method, Method::GET | Method::HEAD) {
             let method = &head.method;
@@ -56,13 +111,11 @@ impl App {
         let accept = head.headers.get(header::ACCEPT).and_then(|it| it.to_str().ok());
         let dialect = Dialect::from_accept(accept.unwrap_or_default());
         // The original has no discovery at its root: under its name neither have we.
-        let original = self.flavor == Flavor::CacheServer;
+        let original = self.options.flavor == Flavor::CacheServer;
         let found = match &scoped.endpoint {
-            Endpoint::Health(check) => return Ok(self.health(check, head).await),
-            Endpoint::HealthCheck(path, check) => {
-                let endpoint = path.trim_start_matches('/');
-                let answer = self.operations.health_check(endpoint, check).await;
-                return Ok(answer.unwrap_or_else(|| self.index(StatusCode::NOT_FOUND)));
+            Endpoint::Health(check) => return Ok(self.health(check, None, query)),
+            Endpoint::HealthCheck(path, check) if CHECKS.contains(&check.as_str()) => {
+                return Ok(self.health(path, Some(check), query));
             }
             Endpoint::Index => return Ok(self.index(StatusCode::OK)),
             Endpoint::Version => return Ok(answer(&version(), head)),
@@ -120,6 +173,15 @@ impl App {
 pub(super) fn who_am_i(identity: &Identity) -> Response<Body> {
     let body = json!({ "user": identity.user(), "groups": identity.groups() });
     json_response(StatusCode::OK, format!("{body}\n"))
+}
+
+fn text(status: StatusCode, body: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 fn answer(document: &Document, head: &http::request::Parts) -> Response<Body> {

@@ -30,9 +30,8 @@ use super::body::Body;
 use super::conn::{Handler, Peer};
 use super::discovery::Discovery;
 use super::encode::Encoder;
-use super::metrics::{Metrics, RequestKind, Scope as MetricsScope, TypeLabels, Verb};
+use super::metrics::{Metrics, RequestKind, Scope as MetricsScope, StoreFacts, TypeLabels, Verb};
 use super::openapi::OpenApi;
-use super::operations::Operations;
 use super::path::{self, Endpoint, ResourcePath, Route, Scoped};
 use super::plan::{FieldValidation, Incoming, Subject};
 use super::query::Query;
@@ -56,9 +55,20 @@ pub struct App {
     discovery: Discovery,
     openapi: OpenApi,
     metrics: Arc<Metrics>,
-    operations: Operations,
-    flavor: Flavor,
+    options: AppOptions,
     shutdown: Shutdown,
+}
+
+/// How the server should behave.
+pub struct AppOptions {
+    /// Which server it should look like.
+    pub flavor: Flavor,
+    /// How long every request waits before anything else.
+    pub synthetic_delay: Duration,
+    /// What ails the store, if anything does.
+    pub trouble: Box<dyn Fn() -> Option<String> + Send + Sync>,
+    /// What the store did, for the metrics.
+    pub store_facts: Box<dyn Fn() -> StoreFacts + Send + Sync>,
 }
 
 /// A request for objects, past the door.
@@ -84,19 +94,18 @@ impl App {
     pub fn new(
         view: Arc<View>,
         keys: Keyspace,
-        operations: Operations,
-        flavor: Flavor,
+        metrics: Arc<Metrics>,
+        options: AppOptions,
         shutdown: Shutdown,
     ) -> Self {
         Self {
+            metrics,
             view,
             keys,
-            metrics: Arc::clone(operations.metrics()),
-            operations,
             types: Types::built_in(),
             discovery: Discovery::new(Types::all()),
             openapi: OpenApi::new(Types::all()),
-            flavor,
+            options,
             shutdown,
         }
     }
@@ -108,14 +117,17 @@ impl App {
         body: Stream,
         seen: &mut Seen,
     ) -> Result<Response<Body>, ApiError> {
-        let route = path::parse(head.uri.path(), self.flavor)?;
+        if !self.options.synthetic_delay.is_zero() {
+            tokio::time::sleep(self.options.synthetic_delay).await;
+        }
+        let route = path::parse(head.uri.path(), self.options.flavor)?;
         let query = Query::parse(head.uri.query().unwrap_or_default());
         let identity = peer.identity();
         match route {
-            Route::Health(check) => Ok(self.health(check, &head).await),
+            Route::Health(check) => Ok(self.health(check, None, &query)),
             Route::Metrics => {
                 self.admit(&identity, Access::Metrics, &head.method, "/metrics")?;
-                Ok(self.operations.scrape(head.headers.get(header::ACCEPT)).await)
+                Ok(self.metrics(&head.headers))
             }
             Route::WhoAmI => Ok(docs::who_am_i(&identity)),
             Route::Holdings => {
@@ -141,7 +153,7 @@ impl App {
                         _ => Access::ReadCache,
                     };
                     self.admit(&identity, access, &head.method, &scoped.path)?;
-                    self.document(&scoped, &head).await
+                    self.document(&scoped, &head, &query)
                 }
             },
         }

@@ -8,7 +8,7 @@ use super::logging::{LogFormat, LogSettings, VERBOSE};
 use super::settings::{
     HISTORY_BYTES, KEY_PREFIX, Manifests, Settings, SettingsError, serving_pair,
 };
-use super::values::{ByteCount, parse_span};
+use super::values::{ByteCount, parse_span, path_or_none};
 use crate::pki::San;
 use crate::server::Flavor;
 
@@ -39,7 +39,7 @@ pub(crate) struct ServeArgs {
     ///
     /// Empty (`--data-dir=`) writes no file but the store: then the certificates and
     /// `--embedded-etcd-directory` must be given.
-    #[arg(long, value_name = "DIR", visible_alias = "root-directory", default_value = ".kcpctl")]
+    #[arg(long, value_name = "DIR", visible_alias = "root-directory", default_value = ".kcpctl", value_parser = path_or_none())]
     data_dir: PathBuf,
 
     /// Directory of the store [default: `store` in the data directory]

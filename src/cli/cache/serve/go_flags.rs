@@ -16,7 +16,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use super::args::PORT;
 use super::logging::{LogFormat, LogSettings};
 use super::settings::{HISTORY_BYTES, KEY_PREFIX, Settings, SettingsError, serving_pair};
-use super::values::{parse_bool, parse_span};
+use super::values::{parse_bool, parse_span, path_or_none};
 use crate::server::Flavor;
 
 /// The name of the executable that makes us the original.
@@ -89,8 +89,8 @@ fn command() -> Command {
     let flag = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name(value).help(help).allow_hyphen_values(true)
     };
-    let path = |name, help| flag(name, "FILE", help).value_parser(value_parser!(PathBuf));
-    let dir = |name, help| flag(name, "DIR", help).value_parser(value_parser!(PathBuf));
+    let path = |name, help| flag(name, "FILE", help).value_parser(path_or_none());
+    let dir = |name, help| flag(name, "DIR", help).value_parser(path_or_none());
     let ignored = |name: &'static str| flag(name, "VALUE", "Accepted, and means nothing here");
     Command::new(EXECUTABLE)
         .version(env!("CARGO_PKG_VERSION"))

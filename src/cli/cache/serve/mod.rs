@@ -11,6 +11,7 @@
 //! * `data_dir` makes certificates and kubeconfigs, and keeps them fresh.
 //! * `process` brings everything up in an order in which failing leaves nothing half
 //!   done, and takes it down.
+//! * `pulse` asks the store how it is.
 //! * `wiring` puts store, view and request path together.
 
 mod args;
@@ -18,6 +19,7 @@ mod data_dir;
 mod go_flags;
 mod logging;
 mod process;
+mod pulse;
 mod settings;
 mod values;
 mod wiring;

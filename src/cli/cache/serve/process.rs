@@ -9,7 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::anyhow;
 
@@ -20,11 +20,14 @@ use super::wiring::Server;
 use crate::error::{CliError, Kind};
 use crate::pki::San;
 use crate::server::Flavor;
-use crate::server::conn::{self, BindError, Bound, Delayed, Ended, Limits, TlsFiles};
+use crate::server::conn::{self, BindError, Bound, Ended, Limits, TlsFiles};
 use crate::server::metrics::Metrics;
 use crate::shutdown::{self, Phase, Shutdown};
 use crate::store::{self, Embedded, EmbeddedOptions};
 use crate::term;
+
+/// How long the threads of the process may take to end after everything was closed.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Runs a server until it is told to end.
 pub(super) fn run(settings: Settings) -> Result<(), CliError> {
@@ -34,7 +37,10 @@ pub(super) fn run(settings: Settings) -> Result<(), CliError> {
         let cause = anyhow::Error::new(error).context("failed to start the runtime");
         CliError::new(Kind::Internal, cause).hint("the limits on threads may be too low")
     })?;
-    runtime.block_on(serve(settings))
+    let result = runtime.block_on(serve(settings));
+    // What still waits for a disk or a network by now is not waited for.
+    runtime.shutdown_timeout(GOODBYE);
+    result
 }
 
 async fn serve(settings: Settings) -> Result<(), CliError> {
@@ -69,8 +75,7 @@ async fn serve(settings: Settings) -> Result<(), CliError> {
         () = shutdown.aborting() => return Err(aborted()),
     };
     announce(&settings, &url, kubeconfig.as_deref());
-    let handler = Arc::new(Delayed::new(server.handler(), settings.synthetic_delay));
-    let ended = bound.run(handler, shutdown.clone()).await;
+    let ended = bound.run(server.handler(), shutdown.clone()).await;
     server.close().await;
     if let Some(freshness) = freshness {
         let _ = freshness.await;

@@ -1,7 +1,10 @@
 //! Values of flags that are more than a word.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use crate::api;
 
@@ -40,6 +43,11 @@ pub(super) fn parse_span(text: &str) -> Result<Duration, String> {
     let span: api::Duration =
         text.parse().map_err(|error: api::DurationError| error.to_string())?;
     span.to_std().ok_or_else(|| "expected no negative span of time".to_owned())
+}
+
+/// Takes any path, also the empty one, which says that there should be none.
+pub(super) fn path_or_none() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 /// A truth value, in all the forms that Go takes.

@@ -3,24 +3,25 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::pulse::Pulse;
 use super::settings::Settings;
 use crate::error::{CliError, Kind};
 use crate::server::bootstrap::{self, BootstrapError};
 use crate::server::metrics::{Metrics, StoreFacts};
 use crate::server::types::Types;
-use crate::server::{App, Operations, StoreProbe};
+use crate::server::{App, AppOptions};
 use crate::shutdown::Shutdown;
-use crate::store::{Embedded, Keyspace, TypeKey};
+use crate::store::{Embedded, Keyspace};
 use crate::view::{OpenError, Options, View};
 
 /// How long a change is remembered, in milliseconds: a watch that was away for less
-/// goes on without a relist. As long as etcd's compaction leaves in the original.
+/// goes on without a relist. It is what the original leaves between two compactions.
 const HISTORY_MILLIS: u64 = 5 * 60 * 1000;
 
 /// A server that can answer.
 pub(super) struct Server {
     view: Arc<View>,
-    handler: Arc<App>,
+    app: Arc<App>,
 }
 
 impl Server {
@@ -31,26 +32,33 @@ impl Server {
         metrics: Arc<Metrics>,
         shutdown: Shutdown,
     ) -> Result<Self, CliError> {
-        let kinds = Types::all();
+        let keys = Keyspace::new(settings.key_prefix.clone());
         let options = Options {
             history_bytes: settings.history_bytes,
             history_millis: HISTORY_MILLIS,
-            kinds: kinds.map(|kind| TypeKey::new(&kind.group, &kind.resource)).collect(),
+            kinds: Types::built_in().keys(),
             clock: now_millis,
             decode: bootstrap::decode,
         };
-        let keys = Keyspace::new(settings.key_prefix.clone());
         let view = Arc::new(View::open(Arc::clone(&store), keys.clone(), options).await?);
         bootstrap::define_types(&view).await?;
-        let probe = probe(store);
-        let operations = Operations::new(metrics, Arc::clone(&view), probe, shutdown.clone());
-        let app = App::new(Arc::clone(&view), keys, operations, settings.flavor, shutdown);
-        Ok(Self { view, handler: Arc::new(app) })
+        let pulse = Pulse::start(Arc::clone(&store));
+        let options = AppOptions {
+            flavor: settings.flavor,
+            synthetic_delay: settings.synthetic_delay,
+            trouble: {
+                let pulse = pulse.clone();
+                Box::new(move || pulse.trouble())
+            },
+            store_facts: Box::new(move || facts(&store, &pulse)),
+        };
+        let app = Arc::new(App::new(Arc::clone(&view), keys, metrics, options, shutdown));
+        Ok(Self { view, app })
     }
 
     /// What answers requests.
     pub(super) fn handler(&self) -> Arc<App> {
-        Arc::clone(&self.handler)
+        Arc::clone(&self.app)
     }
 
     /// Finishes the writes that are queued.
@@ -59,19 +67,16 @@ impl Server {
     }
 }
 
-/// What the metrics and the health checks know of the store.
-fn probe(store: Arc<Embedded>) -> StoreProbe {
-    Arc::new(move || {
-        let counters = store.counters();
-        StoreFacts {
-            is_well: store.trouble().is_none(),
-            writes: counters.writes,
-            bytes: counters.bytes,
-            syncs: counters.syncs,
-            failures: counters.failures,
-            disk_bytes: store.disk_bytes().unwrap_or(0),
-        }
-    })
+fn facts(store: &Embedded, pulse: &Pulse) -> StoreFacts {
+    let counters = store.counters();
+    StoreFacts {
+        is_well: pulse.trouble().is_none(),
+        writes: counters.writes,
+        bytes: counters.bytes,
+        syncs: counters.syncs,
+        failures: counters.failures,
+        disk_bytes: pulse.disk_bytes(),
+    }
 }
 
 fn now_millis() -> u64 {

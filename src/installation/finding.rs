@@ -1,0 +1,121 @@
+//! What is wrong with an installation: a stable code, where, what, and what to do.
+
+use std::fmt;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Severity {
+    /// It cannot work, or would lose data: nothing is written.
+    Error,
+    /// It works, though perhaps not as meant.
+    Warning,
+}
+
+/// One finding.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Finding {
+    /// Which rule.
+    pub code: Code,
+    /// How bad.
+    pub severity: Severity,
+    /// The object, such as `Shard/a`, or `kcp.yaml` for the topology.
+    pub subject: String,
+    /// Path of the field.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// The rules. A number is never used for another rule.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[repr(u16)]
+pub enum Code {
+    /// A field is not what the schema or a CEL rule allows.
+    Schema = 1,
+    /// A field is not known and would be dropped.
+    UnknownField = 2,
+    /// A name is no DNS label that begins with a letter.
+    NameShape = 3,
+    /// A name is too long for the names that the operator makes from it.
+    NameLength = 4,
+    /// Two objects have one kind and name.
+    Duplicate = 5,
+    /// Two objects would make one generated object.
+    Collision = 6,
+    /// A reference is missing.
+    NoReference = 7,
+    /// A reference names nothing.
+    DanglingReference = 8,
+    /// More than one replica on an etcd that is embedded.
+    EmbeddedReplicas = 9,
+    /// The shards of an installation use caches that do not share an etcd.
+    SplitCache = 10,
+    /// An etcd endpoint is no URL of a server.
+    EtcdEndpoint = 11,
+    /// The endpoints and the client certificate of an etcd do not fit.
+    EtcdTls = 12,
+    /// Two servers would write the same keys of one etcd.
+    EtcdOverlap = 13,
+    /// A certificate would be valid for less than an hour.
+    Validity = 14,
+    /// A kubeconfig has no target, or several.
+    Target = 15,
+    /// No front-proxy answers at the address of the installation.
+    NoFrontProxy = 16,
+    /// Where the root CA comes from is not said, or said twice.
+    CertificateSource = 17,
+    /// A host name or port is not one.
+    Address = 18,
+    /// Two shards would be the same for kcp.
+    ShardIdentity = 19,
+    /// The version of kcp cannot do this.
+    Version = 20,
+    /// The operator cannot manage a Service of this type.
+    ServiceType = 21,
+    /// The production profile is not kept.
+    Production = 22,
+    /// The number of replicas is negative.
+    Replicas = 23,
+    /// A field has no effect, or not the one that its name says.
+    Ineffective = 24,
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KCP{:04}", *self as u16)
+    }
+}
+
+impl Finding {
+    /// An error.
+    pub fn error(
+        code: Code,
+        subject: impl Into<String>,
+        path: impl Into<String>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self {
+            code,
+            severity: Severity::Error,
+            subject: subject.into(),
+            path: path.into(),
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// The same as a warning.
+    #[must_use]
+    pub fn warn(self) -> Self {
+        Self { severity: Severity::Warning, ..self }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}: {}", self.code, self.subject, self.path, self.message)
+    }
+}

@@ -1,0 +1,524 @@
+//! Fills the gaps of a draft: flags first, then the file, then the profile's defaults.
+
+use std::str::FromStr;
+
+use super::draft::{
+    CacheDraft, CacheMode, Draft, EtcdDraft, EtcdMode, FrontProxyDraft, KubeconfigDraft, ShardDraft,
+};
+use super::topology::{
+    API_VERSION, Cache, Etcd, External, FrontProxy, Image, Issuer, KIND, Kubeconfig, Profile,
+    RootShard, Shard, TargetKind, TargetRef, Topology,
+};
+use super::version::KcpVersion;
+use crate::api::{self, Duration, names};
+
+/// The image of kcp's own releases.
+const IMAGE: &str = "ghcr.io/kcp-dev/kcp";
+/// A group that may do everything in kcp and passes through a front-proxy.
+const ADMIN_GROUP: &str = "system:kcp:admin";
+/// A year, and a few hours for who renews on its last day.
+const VALIDITY_HOURS: u32 = 8766;
+/// Far more than any installation has, and few enough to list.
+const SHARDS_MAX: usize = 100;
+
+/// What the command line says. Each overrides what a file says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Overrides {
+    /// Name of the installation.
+    pub name: Option<String>,
+    /// What it is meant for.
+    pub profile: Option<Profile>,
+    /// Namespace of every object.
+    pub namespace: Option<String>,
+    /// Host name of users.
+    pub hostname: Option<String>,
+    /// Port of users.
+    pub port: Option<u16>,
+    /// The shards beside the root shard.
+    pub shards: Option<Shards>,
+    /// Where the cache is.
+    pub cache: Option<CacheMode>,
+    /// Whose the etcds are.
+    pub etcd: Option<EtcdMode>,
+    /// Whose the etcd of the cache servers is.
+    pub cache_etcd: Option<EtcdMode>,
+    /// URLs of etcd members, by server.
+    pub etcd_endpoints: Vec<Named>,
+    /// Prefixes of keys in etcd, by server.
+    pub etcd_prefixes: Vec<Named>,
+    /// Secrets with client certificates for etcd, by server.
+    pub etcd_tls_secrets: Vec<Named>,
+    /// Number of pods of everything but cache servers.
+    pub replicas: Option<i32>,
+    /// Number of pods of cache servers.
+    pub cache_replicas: Option<i32>,
+    /// Kind and name of the issuer.
+    pub issuer: Option<(String, String)>,
+    /// Names of front-proxies.
+    pub front_proxies: Option<Vec<String>>,
+    /// Names of kubeconfigs.
+    pub kubeconfigs: Option<Vec<String>>,
+    /// How long the certificates of kubeconfigs are valid.
+    pub validity: Option<Duration>,
+    /// Repository of the image.
+    pub image_repository: Option<String>,
+    /// Tag of the image.
+    pub image_tag: Option<String>,
+    /// Version of kcp.
+    pub kcp_version: Option<KcpVersion>,
+}
+
+/// The shards beside the root shard, written as a number or as names with commas.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Shards {
+    /// So many, named `shard-1` and so on.
+    Count(usize),
+    /// These.
+    Names(Vec<String>),
+}
+
+/// A value for one server, written `NAME=VALUE`, or for all of them, written `VALUE`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Named {
+    /// The server.
+    pub name: Option<String>,
+    /// The value.
+    pub value: String,
+}
+
+/// The draft and the flags make no topology.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ResolveError {
+    /// The file is of another format.
+    #[error("{field}: expected `{expected}`, found `{found}`")]
+    Format {
+        /// Which field says so.
+        field: &'static str,
+        /// What it should say.
+        expected: &'static str,
+        /// What it says.
+        found: String,
+    },
+    /// Nobody named the installation.
+    #[error("the installation has no name")]
+    NoName,
+    /// Nobody said where users come in.
+    #[error("the profile `production` needs the host name that users reach")]
+    NoHostname,
+    /// A flag names a server that is not there.
+    #[error("{flag}: there is no server `{name}`; the servers with an etcd are {known}")]
+    UnknownServer {
+        /// The flag.
+        flag: &'static str,
+        /// The name.
+        name: String,
+        /// All names.
+        known: String,
+    },
+    /// A field means nothing in the mode.
+    #[error("etcd of `{server}`: `{field}` has no meaning in the mode `{mode}`")]
+    EtcdField {
+        /// Whose etcd.
+        server: String,
+        /// The field.
+        field: &'static str,
+        /// The mode.
+        mode: &'static str,
+    },
+    /// A shard stores nothing in itself.
+    #[error("etcd of `{server}`: the mode `embedded` is for cache servers only")]
+    EmbeddedShard {
+        /// The shard.
+        server: String,
+    },
+}
+
+/// Makes a complete topology.
+pub fn resolve(draft: Draft, flags: &Overrides) -> Result<Topology, ResolveError> {
+    for (field, expected, found) in
+        [("apiVersion", API_VERSION, &draft.api_version), ("kind", KIND, &draft.kind)]
+    {
+        if found != expected {
+            return Err(ResolveError::Format { field, expected, found: found.clone() });
+        }
+    }
+    let name = flags.name.clone().or(draft.name.clone()).ok_or(ResolveError::NoName)?;
+    let filler = Filler {
+        flags,
+        profile: flags.profile.or(draft.profile).unwrap_or_default(),
+        namespace: flags.namespace.clone().or(draft.namespace.clone()).unwrap_or(name.clone()),
+        cluster_domain: or(draft.cluster_domain.clone(), api::CLUSTER_DOMAIN),
+    };
+    filler.fill(name, draft)
+}
+
+impl Draft {
+    /// A draft that says nothing.
+    pub fn empty() -> Self {
+        Self { api_version: API_VERSION.to_owned(), kind: KIND.to_owned(), ..Self::default() }
+    }
+}
+
+struct Filler<'a> {
+    flags: &'a Overrides,
+    profile: Profile,
+    namespace: String,
+    cluster_domain: String,
+}
+
+impl Filler<'_> {
+    fn fill(self, name: String, draft: Draft) -> Result<Topology, ResolveError> {
+        let root = or(draft.root_shard.name, "root");
+        let shards = self.shards(draft.shards);
+        let caches = self.caches(draft.caches);
+        let servers: Vec<&str> = std::iter::once(root.as_str())
+            .chain(shards.iter().map(|it| it.name.as_str()))
+            .chain(caches.iter().map(|it| it.name.as_str()))
+            .collect();
+        self.known_servers(&servers)?;
+
+        // The embedded cache was asked for, so nobody can refer to another.
+        let served =
+            |own: Option<String>| own.filter(|_| self.flags.cache != Some(CacheMode::Embedded));
+        let first_cache = caches.first().map(|it| it.name.clone());
+        let root_shard = RootShard {
+            replicas: self.replicas(draft.root_shard.replicas),
+            cache: served(draft.root_shard.cache).or(first_cache),
+            etcd: self.shard_etcd(&root, draft.root_shard.etcd)?,
+            name: root,
+        };
+        let shards = shards
+            .into_iter()
+            .map(|it| {
+                Ok(Shard {
+                    replicas: self.replicas(it.replicas),
+                    // Written on every shard: older operators do not hand it down.
+                    cache: served(it.cache).or_else(|| root_shard.cache.clone()),
+                    etcd: self.shard_etcd(&it.name, it.etcd)?,
+                    name: it.name,
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let caches = caches
+            .into_iter()
+            .map(|it| {
+                let etcd = self.cache_etcd(&it.name, it.etcd)?;
+                let replicas = self.flags.cache_replicas.or(it.replicas);
+                let replicas = replicas.unwrap_or(if self.production() { 2 } else { 1 });
+                Ok(Cache { name: it.name, replicas, etcd })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+
+        let proxies = self.named_proxies(draft.front_proxies);
+        let external = External {
+            hostname: self.hostname(draft.external.hostname, &proxies)?,
+            port: self.flags.port.or(draft.external.port).unwrap_or(names::SERVER_PORT),
+        };
+        let front_proxies: Vec<_> =
+            proxies.into_iter().map(|it| self.front_proxy(it, &external)).collect();
+        let target = front_proxies.first().map_or_else(
+            || TargetRef { kind: TargetKind::RootShard, name: root_shard.name.clone() },
+            |it| TargetRef { kind: TargetKind::FrontProxy, name: it.name.clone() },
+        );
+        let kubeconfigs = self.kubeconfigs(draft.kubeconfigs, &target);
+        let (kcp_version, image) = self.image(draft.kcp_version, draft.image);
+
+        Ok(Topology {
+            api_version: API_VERSION,
+            kind: KIND,
+            name,
+            profile: self.profile,
+            issuer: self.issuer(draft.issuer),
+            namespace: self.namespace,
+            cluster_domain: self.cluster_domain,
+            kcp_version,
+            image,
+            external,
+            root_shard,
+            shards,
+            caches,
+            front_proxies,
+            kubeconfigs,
+        })
+    }
+
+    fn production(&self) -> bool {
+        self.profile == Profile::Production
+    }
+
+    fn replicas(&self, own: Option<i32>) -> i32 {
+        self.flags.replicas.or(own).unwrap_or(if self.production() { 3 } else { 1 })
+    }
+
+    fn shards(&self, drafts: Option<Vec<ShardDraft>>) -> Vec<ShardDraft> {
+        let wanted = match &self.flags.shards {
+            Some(wanted) => wanted.clone(),
+            None if drafts.is_some() => return drafts.unwrap_or_default(),
+            None => Shards::Count(if self.production() { 2 } else { 0 }),
+        };
+        let mut drafts = drafts.unwrap_or_default();
+        let mut take = |name: String| match drafts.iter().position(|it| it.name == name) {
+            Some(index) => drafts.swap_remove(index),
+            None => ShardDraft { name, ..ShardDraft::default() },
+        };
+        match wanted {
+            Shards::Names(names) => names.into_iter().map(take).collect(),
+            Shards::Count(count) => (1..=count).map(|it| take(format!("shard-{it}"))).collect(),
+        }
+    }
+
+    fn caches(&self, drafts: Option<Vec<CacheDraft>>) -> Vec<CacheDraft> {
+        let default = || vec![CacheDraft { name: "cache".to_owned(), ..CacheDraft::default() }];
+        match (self.flags.cache, drafts) {
+            (Some(CacheMode::Server), Some(drafts)) if !drafts.is_empty() => drafts,
+            (Some(CacheMode::Server), _) => default(),
+            (None, Some(drafts)) => drafts,
+            (None, None) if self.production() => default(),
+            (Some(CacheMode::Embedded), _) | (None, None) => Vec::new(),
+        }
+    }
+
+    fn known_servers(&self, servers: &[&str]) -> Result<(), ResolveError> {
+        let Overrides { etcd_endpoints, etcd_prefixes, etcd_tls_secrets, .. } = self.flags;
+        for (flag, values) in [
+            ("--etcd-endpoints", etcd_endpoints),
+            ("--etcd-prefix", etcd_prefixes),
+            ("--etcd-tls-secret", etcd_tls_secrets),
+        ] {
+            for name in values.iter().filter_map(|it| it.name.as_deref()) {
+                if !servers.contains(&name) {
+                    let name = name.to_owned();
+                    let known: Vec<_> = servers.iter().map(|it| format!("`{it}`")).collect();
+                    return Err(ResolveError::UnknownServer {
+                        flag,
+                        name,
+                        known: known.join(", "),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn shard_etcd(&self, server: &str, draft: EtcdDraft) -> Result<Etcd, ResolveError> {
+        let etcd = self.etcd(server, draft, self.flags.etcd)?;
+        if etcd == Etcd::Embedded {
+            return Err(ResolveError::EmbeddedShard { server: server.to_owned() });
+        }
+        Ok(etcd)
+    }
+
+    fn cache_etcd(&self, server: &str, draft: EtcdDraft) -> Result<Etcd, ResolveError> {
+        self.etcd(server, draft, self.flags.cache_etcd.or(self.flags.etcd))
+    }
+
+    fn etcd(
+        &self,
+        server: &str,
+        draft: EtcdDraft,
+        mode: Option<EtcdMode>,
+    ) -> Result<Etcd, ResolveError> {
+        // A mode on the command line that has no use for the file's fields drops them.
+        let dropped = mode.is_some_and(|it| it != EtcdMode::External && Some(it) != draft.mode);
+        let draft = if dropped { EtcdDraft::default() } else { draft };
+        let Overrides { etcd_endpoints, etcd_prefixes, etcd_tls_secrets, .. } = self.flags;
+        let endpoints = pick(etcd_endpoints, server);
+        let shared = endpoints.is_some_and(|it| it.name.is_none());
+        let endpoints = endpoints
+            .map(|it| it.value.split(',').map(|it| it.trim().to_owned()).collect())
+            .or(draft.endpoints);
+        let prefix = pick(etcd_prefixes, server).map(|it| it.value.clone()).or(draft.prefix);
+        let secret = pick(etcd_tls_secrets, server).map(|it| it.value.clone()).or(draft.tls_secret);
+
+        let fields = [
+            ("endpoints", endpoints.is_some()),
+            ("prefix", prefix.is_some()),
+            ("tlsSecret", secret.is_some()),
+        ];
+        let given = fields.iter().find(|it| it.1).map(|it| it.0);
+        let default = match given {
+            None if !self.production() => EtcdMode::Dev,
+            _ => EtcdMode::External,
+        };
+        let mode = mode.or(draft.mode).unwrap_or(default);
+        let (own, label) = match mode {
+            EtcdMode::Dev => (Etcd::Dev, "dev"),
+            EtcdMode::Embedded => (Etcd::Embedded, "embedded"),
+            EtcdMode::External => {
+                let tls_secret =
+                    secret.or_else(|| self.production().then(|| format!("etcd-{server}-client")));
+                let endpoints =
+                    endpoints.unwrap_or_else(|| vec![self.derived(server, tls_secret.is_some())]);
+                // One etcd for all: without a prefix of its own each shard would
+                // write over the others.
+                let prefix = prefix.or_else(|| shared.then(|| format!("/{server}")));
+                return Ok(Etcd::External { endpoints, prefix, tls_secret });
+            }
+        };
+        match given {
+            Some(field) => {
+                Err(ResolveError::EtcdField { server: server.to_owned(), field, mode: label })
+            }
+            None => Ok(own),
+        }
+    }
+
+    fn derived(&self, server: &str, tls: bool) -> String {
+        super::build::derived_endpoint(server, &self.namespace, &self.cluster_domain, tls)
+    }
+
+    fn named_proxies(&self, drafts: Option<Vec<FrontProxyDraft>>) -> Vec<FrontProxyDraft> {
+        let fresh = |name: &String| FrontProxyDraft { name: name.clone(), ..Default::default() };
+        match (&self.flags.front_proxies, drafts) {
+            (None, Some(drafts)) => drafts,
+            (None, None) => vec![fresh(&"main".to_owned())],
+            (Some(names), drafts) => {
+                let drafts = drafts.unwrap_or_default();
+                let find = |name: &String| drafts.iter().find(|it| it.name == *name).cloned();
+                names.iter().map(|it| find(it).unwrap_or_else(|| fresh(it))).collect()
+            }
+        }
+    }
+
+    fn hostname(
+        &self,
+        own: Option<String>,
+        proxies: &[FrontProxyDraft],
+    ) -> Result<String, ResolveError> {
+        if let Some(hostname) = self.flags.hostname.clone().or(own) {
+            return Ok(hostname);
+        }
+        match proxies.first() {
+            // Within its cluster a front-proxy is reached by its Service.
+            Some(proxy) if !self.production() => {
+                let service = names::front_proxy_server(&proxy.name);
+                Ok(names::service_host(&service, &self.namespace, Some(&self.cluster_domain)))
+            }
+            _ => Err(ResolveError::NoHostname),
+        }
+    }
+
+    fn front_proxy(&self, draft: FrontProxyDraft, external: &External) -> FrontProxy {
+        let service_type = if self.production() { "LoadBalancer" } else { "ClusterIP" };
+        FrontProxy {
+            replicas: self.replicas(draft.replicas),
+            external: External {
+                hostname: draft.external.hostname.unwrap_or_else(|| external.hostname.clone()),
+                port: draft.external.port.unwrap_or(external.port),
+            },
+            service_type: or(draft.service_type, service_type),
+            name: draft.name,
+        }
+    }
+
+    fn kubeconfigs(
+        &self,
+        drafts: Option<Vec<KubeconfigDraft>>,
+        target: &TargetRef,
+    ) -> Vec<Kubeconfig> {
+        let fresh = |name: &str| KubeconfigDraft { name: name.to_owned(), ..Default::default() };
+        let drafts = match (&self.flags.kubeconfigs, drafts) {
+            (None, Some(drafts)) => drafts,
+            (None, None) => vec![fresh("admin")],
+            (Some(names), drafts) => {
+                let drafts = drafts.unwrap_or_default();
+                let find = |name: &String| drafts.iter().find(|it| it.name == *name).cloned();
+                names.iter().map(|it| find(it).unwrap_or_else(|| fresh(it))).collect()
+            }
+        };
+        let validity =
+            self.flags.validity.clone().unwrap_or_else(|| Duration::from_hours(VALIDITY_HOURS));
+        drafts
+            .into_iter()
+            .map(|it| Kubeconfig {
+                target: it.target.unwrap_or_else(|| target.clone()),
+                workspace: or(it.workspace, "root"),
+                username: it.username.unwrap_or_else(|| format!("kcp-{}", it.name)),
+                groups: it.groups.unwrap_or_else(|| vec![ADMIN_GROUP.to_owned()]),
+                validity: match (&self.flags.validity, it.validity) {
+                    (None, Some(own)) => own,
+                    _ => validity.clone(),
+                },
+                secret: it.secret.unwrap_or_else(|| format!("{}-kubeconfig", it.name)),
+                name: it.name,
+            })
+            .collect()
+    }
+
+    fn issuer(&self, draft: super::draft::IssuerDraft) -> Issuer {
+        let flag = self.flags.issuer.clone();
+        let create = draft.create.unwrap_or(
+            !self.production() && flag.is_none() && draft.kind.is_none() && draft.name.is_none(),
+        );
+        let kind = if create { "Issuer" } else { "ClusterIssuer" };
+        let (kind, name) =
+            flag.unwrap_or_else(|| (or(draft.kind, kind), or(draft.name, "selfsigned")));
+        Issuer { kind, name, create }
+    }
+
+    fn image(
+        &self,
+        version: Option<KcpVersion>,
+        draft: super::draft::ImageDraft,
+    ) -> (Option<KcpVersion>, Image) {
+        let flags = self.flags;
+        let of_flag = flags.image_tag.as_deref().and_then(KcpVersion::of_tag);
+        let version = flags.kcp_version.or(of_flag).or(version);
+        // A version on the command line is also a tag, unless a tag stands beside it.
+        let tag = match (&flags.image_tag, flags.kcp_version) {
+            (Some(tag), _) => Some(tag.clone()),
+            (None, Some(version)) => Some(version.tag()),
+            (None, None) => draft.tag,
+        };
+        let tag = tag.unwrap_or_else(|| version.unwrap_or(KcpVersion::DEFAULT).tag());
+        let repository = flags.image_repository.clone().or(draft.repository);
+        let image =
+            Image { repository: or(repository, IMAGE), pull_secrets: draft.pull_secrets, tag };
+        (version.or_else(|| KcpVersion::of_tag(&image.tag)), image)
+    }
+}
+
+/// The last value that is for `server`, or else the last that is for all.
+fn pick<'a>(values: &'a [Named], server: &str) -> Option<&'a Named> {
+    let own = values.iter().rev().find(|it| it.name.as_deref() == Some(server));
+    own.or_else(|| values.iter().rev().find(|it| it.name.is_none()))
+}
+
+fn or(value: Option<String>, default: &str) -> String {
+    value.unwrap_or_else(|| default.to_owned())
+}
+
+impl FromStr for Shards {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(count) = text.parse::<usize>() {
+            return if count <= SHARDS_MAX {
+                Ok(Self::Count(count))
+            } else {
+                Err(format!("expected at most {SHARDS_MAX} shards"))
+            };
+        }
+        let names: Vec<String> = text.split(',').map(|it| it.trim().to_owned()).collect();
+        if names.iter().any(String::is_empty) {
+            return Err("expected a number, or names separated by commas".to_owned());
+        }
+        Ok(Self::Names(names))
+    }
+}
+
+impl FromStr for Named {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // A URL may hold a `=`, but never before its `:`.
+        let (name, value) = match text.split_once('=') {
+            Some((name, value)) if !name.contains([':', '/']) => (Some(name), value),
+            _ => (None, text),
+        };
+        if name == Some("") || value.is_empty() {
+            return Err("expected NAME=VALUE, or one VALUE for every server".to_owned());
+        }
+        Ok(Self { name: name.map(str::to_owned), value: value.to_owned() })
+    }
+}

@@ -1,0 +1,51 @@
+//! What every integration test needs: a clean place, a server, clients, certificates.
+//!
+//! ```text
+//! TestEnv   a private HOME and TMPDIR; runs the executable and kubectl
+//!    └── Server   the executable as a server on a free port, stopped with the test
+//!           └── Client   HTTPS with a certificate; any bytes as path and body
+//!                  ├── Answer   status, headers, body
+//!                  └── Watch    one event after the other
+//! ```
+//!
+//! # What is absent on purpose
+//!
+//! Nothing waits by sleeping: [`eventually`] looks for a condition until [`PATIENCE`]
+//! is over. Nothing outlives its test: a server that is dropped is killed.
+
+mod certs;
+mod client;
+mod env;
+mod kubectl;
+mod objects;
+mod server;
+
+use std::time::{Duration, Instant};
+
+pub use certs::Credentials;
+pub use client::{Answer, Client, Request};
+pub use env::{CommandOutput, TestEnv};
+pub use kubectl::Kubectl;
+pub use objects::{
+    APIEXPORTS, CLUSTERROLES, CRDS, ROLES, annotated, api_export, at, cluster_role, role,
+};
+pub use server::Server;
+
+/// How long a condition may take to come true before a test fails. Never reached by a
+/// test that passes, so it is generous: the machine may be busy.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a condition is looked at.
+const GLANCE: Duration = Duration::from_millis(10);
+
+/// Waits until `look` finds something, and fails the test if it never does.
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain for {what}");
+        std::thread::sleep(GLANCE);
+    }
+}
