@@ -6,7 +6,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod authorization;
+mod definitions;
 mod durability;
+mod http2;
 mod kube_client;
 mod kubectl;
 mod lists;
