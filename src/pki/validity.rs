@@ -1,5 +1,6 @@
 //! When a certificate is valid, and when its own holder should renew it.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use x509_cert::der::asn1::{GeneralizedTime, UtcTime};
@@ -59,6 +60,12 @@ impl Validity {
             not_before: to_x509(self.not_before)?,
             not_after: to_x509(self.not_after)?,
         })
+    }
+}
+
+impl fmt::Display for Validity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to {}", text(self.not_before), text(self.not_after))
     }
 }
 

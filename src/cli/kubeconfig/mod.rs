@@ -7,11 +7,11 @@ mod create;
 /// Make kubeconfigs that are proven to work
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    Create(create::CreateArgs),
+    Create(Box<create::CreateArgs>),
 }
 
 pub(super) fn run(command: Command) -> Result<(), CliError> {
     match command {
-        Command::Create(args) => create::run(args),
+        Command::Create(args) => create::run(*args),
     }
 }

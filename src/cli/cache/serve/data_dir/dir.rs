@@ -105,11 +105,6 @@ impl DataDir {
         }
     }
 
-    /// Where the embedded store lies.
-    pub(crate) fn store(&self) -> PathBuf {
-        self.file("store")
-    }
-
     /// Says under which URL the server is reached, and writes `admin.kubeconfig`
     /// for it: its path, if the CA of clients is ours.
     pub(crate) fn serve_at(
@@ -149,6 +144,10 @@ impl DataDir {
             Clients::Own => self.read_ca("client-ca").map(Some),
             Clients::Given => Ok(None),
         }
+    }
+
+    pub(super) fn options(&self) -> &Options {
+        &self.options
     }
 
     /// How long the certificates live that are signed here.
@@ -237,7 +236,7 @@ impl DataDir {
         let leaf = Leaf::Server { name: "kcpctl cache server", sans: &sans };
         let [cert, key] = ["apiserver.crt", "apiserver.key"];
         // Leaf and CA, so that the one file serves and can be trusted, too.
-        let issued = self.renew_pair(ca, leaf, [cert, key], now, pass)?;
+        let issued = self.renew_pair(ca, "ca.crt", leaf, [cert, key], now, pass)?;
         let leaf_pem = match issued {
             Some(cert_pem) => cert_pem,
             None => first_block(&self.read(cert)?).unwrap_or_default(),
@@ -278,9 +277,10 @@ impl DataDir {
 
     /// Renews a pair of files if it is due; the certificate if it was, which the
     /// caller writes.
-    fn renew_pair(
+    pub(super) fn renew_pair(
         &self,
         ca: &Authority,
+        ca_file: &str,
         leaf: Leaf<'_>,
         [cert, key]: [&str; 2],
         now: SystemTime,
@@ -290,7 +290,7 @@ impl DataDir {
         let found = Found { cert_pem: cert_pem.as_deref(), key_pem: key_pem.as_deref() };
         let renewal = ca
             .renew(leaf, found, self.options.lifetimes.leaf, now)
-            .map_err(|source| self.certificate_error("ca.crt", source))?;
+            .map_err(|source| self.certificate_error(ca_file, source))?;
         pass.due(renewal.certificate());
         let Renewal::Renewed(issued) = renewal else { return Ok(None) };
         self.write_if_new(key, &issued.key_pem, files::PRIVATE, pass)?;
@@ -349,7 +349,7 @@ impl DataDir {
         Ok(files::read_text_if_any(&self.file(name), FILE_LEN_MAX)?)
     }
 
-    fn write_if_new(
+    pub(super) fn write_if_new(
         &self,
         name: &str,
         content: &str,

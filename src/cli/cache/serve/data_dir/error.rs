@@ -41,6 +41,12 @@ pub(crate) enum DataDirError {
         /// The files that are not there.
         missing: String,
     },
+    /// A path that a kubeconfig cannot name.
+    #[error("`{}` cannot stand in a kubeconfig: it is not UTF-8", path.display())]
+    Unspeakable {
+        /// The path.
+        path: PathBuf,
+    },
     /// A file holds something else than it should.
     #[error("cannot use `{}`", path.display())]
     Certificate {
@@ -54,7 +60,9 @@ pub(crate) enum DataDirError {
 impl From<DataDirError> for CliError {
     fn from(error: DataDirError) -> Self {
         let hint = match &error {
-            DataDirError::NotADirectory { .. } => "name a folder with `--data-dir`",
+            DataDirError::NotADirectory { .. } | DataDirError::Unspeakable { .. } => {
+                "name a folder with `--data-dir`"
+            }
             DataDirError::File(_) => {
                 "the user who runs the server must be able to read and write the directory"
             }
