@@ -10,6 +10,8 @@ mod cache_list_objects;
 mod cache_list_refusals;
 mod durability;
 mod generated;
+mod definitions;
+mod http2;
 mod kube_client;
 mod kubectl;
 mod init_files;
