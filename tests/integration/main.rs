@@ -8,6 +8,7 @@
 mod authorization;
 mod durability;
 mod kube_client;
+mod kubeconfig_create;
 mod kubectl;
 mod lists;
 mod objects;
