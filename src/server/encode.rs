@@ -105,8 +105,10 @@ impl Encoder {
             FormOf::Table { table, version, include } => {
                 let mut whole = Vec::with_capacity(entry.len() + 32);
                 self.write_whole(&mut whole, entry, revision);
+                // A watch lives long: the age is that of this moment, not of its beginning.
+                let now = Timestamp::now();
                 // What is kept is an object, so that there is no error to tell.
-                let _ = table.write_one(out, *version, &whole, *include, first, self.now);
+                let _ = table.write_one(out, *version, &whole, *include, first, now);
             }
         }
     }

@@ -7,6 +7,7 @@ mod collection;
 mod docs;
 mod list;
 mod object;
+mod patch;
 mod token;
 mod watch;
 
@@ -386,12 +387,10 @@ impl Call<'_> {
             "list" => self.list(),
             "create" => self.create(read(body).await?).await,
             "update" => self.update(read(body).await?).await,
+            "patch" => self.patch(read(body).await?).await,
             "delete" => self.delete(read(body).await?).await,
             "deletecollection" => self.delete_collection(read(body).await?).await,
-            _ => {
-                let why = "send the whole object with PUT";
-                Err(ApiError::method_not_allowed(self.resource(), verb, why))
-            }
+            _ => Err(ApiError::method_not_allowed(self.resource(), verb, "")),
         }
     }
 
@@ -438,14 +437,7 @@ impl Call<'_> {
         subject: &Subject<'_>,
         options: &'static str,
     ) -> Result<Incoming, ApiError> {
-        let given = self.query.get("fieldValidation").unwrap_or_default();
-        let validation: FieldValidation = given.parse().map_err(|()| {
-            let shown = quoted(given.as_bytes());
-            let known = ["", "Ignore", "Strict", "Warn"];
-            let problem = Problem::unsupported("fieldValidation", &shown, &known);
-            let kind = Qualified { group: "meta.k8s.io", name: options };
-            ApiError::invalid(kind, "", &[problem])
-        })?;
+        let validation = self.field_validation(options)?;
         let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
         let media = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
         match media {
@@ -453,6 +445,18 @@ impl Call<'_> {
             "application/yaml" => Incoming::read(json_of_yaml(&body)?, subject, validation),
             _ => Err(ApiError::unsupported_media_type("application/json, application/yaml")),
         }
+    }
+
+    /// What is to be done about unknown fields, as the request says.
+    fn field_validation(&self, options: &'static str) -> Result<FieldValidation, ApiError> {
+        let given = self.query.get("fieldValidation").unwrap_or_default();
+        given.parse().map_err(|()| {
+            let shown = quoted(given.as_bytes());
+            let known = ["", "Ignore", "Strict", "Warn"];
+            let problem = Problem::unsupported("fieldValidation", &shown, &known);
+            let kind = Qualified { group: "meta.k8s.io", name: options };
+            ApiError::invalid(kind, "", &[problem])
+        })
     }
 }
 

@@ -54,7 +54,7 @@ impl Call<'_> {
     }
 
     /// Where the object of that name lives; an error on a wildcard.
-    fn place(&self, name: &str) -> Result<Place, ApiError> {
+    pub(super) fn place(&self, name: &str) -> Result<Place, ApiError> {
         let subject = self.subject("get")?;
         Ok(Place {
             kind: self.served.key.clone(),
@@ -63,7 +63,7 @@ impl Call<'_> {
         })
     }
 
-    fn stored(&self, place: &Place) -> Option<Arc<Entry>> {
+    pub(super) fn stored(&self, place: &Place) -> Option<Arc<Entry>> {
         self.app.view.root().get(&place.kind, &place.origin, &place.path).cloned()
     }
 
@@ -212,7 +212,7 @@ impl DeleteOptions {
     }
 }
 
-fn check_name(metadata: &Metadata, name: &str) -> Result<(), ApiError> {
+pub(super) fn check_name(metadata: &Metadata, name: &str) -> Result<(), ApiError> {
     let given = metadata.text(Field::Name);
     if given == name {
         return Ok(());

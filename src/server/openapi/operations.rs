@@ -39,8 +39,6 @@ const FIELD_VALIDATION: Parameter = (
     "What to do about unknown and duplicate fields: `Ignore`, `Warn` or `Strict`",
 );
 const WRITE: &[Parameter] = &[DRY_RUN, FIELD_MANAGER, FIELD_VALIDATION];
-const FORCE: Parameter = ("force", "boolean", "Take over fields that another manager owns");
-const APPLY: &[Parameter] = &[DRY_RUN, FIELD_MANAGER, FIELD_VALIDATION, FORCE];
 const DELETE: &[Parameter] = &[
     DRY_RUN,
     ("gracePeriodSeconds", "integer", "How long to wait before the object goes"),
@@ -69,7 +67,7 @@ const COLLECTION: &[Operation] = &[
 const ITEM: &[Operation] = &[
     Operation { method: "get", action: "get", summary: "Read one of", query: &[], sends: Body::Nothing, receives: Body::Object, creates: false },
     Operation { method: "put", action: "put", summary: "Replace one of", query: WRITE, sends: Body::Object, receives: Body::Object, creates: true },
-    Operation { method: "patch", action: "patch", summary: "Change fields of one of", query: APPLY, sends: Body::Patch, receives: Body::Object, creates: true },
+    Operation { method: "patch", action: "patch", summary: "Change fields of one of", query: WRITE, sends: Body::Patch, receives: Body::Object, creates: true },
     Operation { method: "delete", action: "delete", summary: "Delete one of", query: DELETE, sends: Body::DeleteOptions, receives: Body::Status, creates: false },
 ];
 
@@ -108,10 +106,16 @@ fn path_item(
     let mut item = Map::new();
     item.insert("parameters".to_owned(), Value::Array(parameters));
     for operation in operations {
-        if it.access == Access::ReadWrite || operation.method == "get" {
-            let content = operation_content(it, version, operation, scope);
-            item.insert(operation.method.to_owned(), content);
+        let mut content = operation_content(it, version, operation, scope);
+        // What is refused is told too: `kubectl` writes only where it finds an operation, and
+        // the server's refusal says more than that there is none.
+        if it.access == Access::ReadOnly && operation.method != "get" {
+            let refused = response(it, version, Body::Status);
+            content["responses"] = json!({ "405": refused });
+            content["responses"]["405"]["description"] =
+                json!("Refused: the server makes these objects itself");
         }
+        item.insert(operation.method.to_owned(), content);
     }
     Value::Object(item)
 }
@@ -171,11 +175,9 @@ fn response(it: &ResourceType, version: &str, body: Body) -> Value {
 fn request_body(it: &ResourceType, version: &str, body: Body) -> Option<Value> {
     let schema = schema(it, version, body)?;
     let types: &[&str] = match body {
-        Body::Patch => &[
-            "application/apply-patch+yaml",
-            "application/json-patch+json",
-            "application/merge-patch+json",
-        ],
+        // Strategic merge patches are taken too, but `kubectl` would then look here for the
+        // merge keys of lists; it knows them better itself.
+        Body::Patch => &["application/json-patch+json", "application/merge-patch+json"],
         _ => &["application/json"],
     };
     let content: Map<String, Value> =
@@ -271,10 +273,15 @@ mod tests {
     }
 
     #[test]
-    fn definitions_can_only_be_read() {
+    fn writes_to_definitions_are_refused() {
         for item in paths(builtin::definition_type(), "v1", "").values() {
-            let keys: Vec<_> = item.as_object().unwrap().keys().collect();
-            assert_eq!(keys, ["get", "parameters"]);
+            for (method, operation) in item.as_object().unwrap() {
+                if method == "parameters" {
+                    continue;
+                }
+                let codes: Vec<_> = operation["responses"].as_object().unwrap().keys().collect();
+                assert_eq!(codes, [if method == "get" { "200" } else { "405" }], "{method}");
+            }
         }
     }
 }

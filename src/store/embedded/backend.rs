@@ -192,8 +192,18 @@ impl Embedded {
     }
 
     /// Why writes are refused at present; none if they are not.
+    ///
+    /// A failed store is opened again by this as it is by a write, so that it also
+    /// recovers where no writes come since it is in trouble.
     pub fn trouble(&self) -> Option<String> {
-        self.state.lock().log.get().err().map(|error| error.chain())
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        if let Condition::Open(log) = &state.log
+            && let Err(error) = shielded(&state.home.log(), || log.check())
+        {
+            self.fail(state, &error);
+        }
+        self.reopen_if_failed(state).err().map(|error| error.chain())
     }
 
     fn read(&self, each: &mut (dyn FnMut(Change) + Send)) -> Result<Loaded, Error> {

@@ -58,7 +58,7 @@ fn a_batch_that_failed_is_gone_when_writes_go_on() {
         fault.0.store(step, Ordering::Relaxed);
         let error = refused(&store, vec![put("/a", "2", Some(1_000_001)), put("/b", "1", None)]);
         assert!(matches!(error, Error::Io { .. }) && error.hint().is_some(), "{error}");
-        assert_eq!(store.trouble().unwrap().matches("no storage space").count(), 1);
+        assert_eq!(store.trouble(), None, "it was opened again, and could be written");
         let error = refused(&store, vec![put("/c", "1", None)]);
         assert!(matches!(error, Error::Io { .. }), "it was opened, and failed again: {error}");
 
@@ -83,6 +83,7 @@ fn a_failed_store_is_left_alone_for_a_while() {
     let store = Embedded::open(&dir.path().join("store"), options).unwrap();
     refused(&store, vec![put("/a", "1", None)]);
     fault.0.store(0, Ordering::Relaxed);
+    assert!(store.trouble().is_some());
     let error = refused(&store, vec![put("/a", "1", None)]);
     assert_eq!(
         error.to_string(),
@@ -232,6 +233,7 @@ fn a_worker_that_failed_stops_writes_until_the_disk_can_be_written_again() {
         Err(error) => failed.replace(error).is_none(),
     });
     assert!(matches!(failed, Some(Error::Io { .. })), "{failed:?}");
+    assert!(store.trouble().is_some());
     assert!(matches!(refused(&store, vec![put("/a", "1", None)]), Error::Suspended { .. }));
 
     fs::remove_file(&tables).unwrap();

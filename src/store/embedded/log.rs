@@ -146,8 +146,7 @@ impl Log {
             if self.in_memory < self.table_bytes.saturating_mul(SHARES_MAX) {
                 return Ok(());
             }
-            // Says so if the worker failed.
-            self.db.persist(PersistMode::Buffer).map_err(failed)?;
+            self.check()?;
             std::thread::sleep(WAIT);
         }
         self.records.rotate_memtable().map_err(failed)?;
@@ -204,17 +203,24 @@ impl Log {
         Ok(Some(revision))
     }
 
-    /// Removes every change after `revision`, durably. Returns how many there were.
-    pub(super) fn cut_after(&self, revision: Revision) -> Result<usize, Error> {
+    /// Whether it can be written, as far as is known: says so if the worker failed.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        self.db
+            .persist(PersistMode::Buffer)
+            .map_err(|error| self.failure("write to the log in", error))
+    }
+
+    /// Removes every change after `revision`, and notes it as the counter: also
+    /// where nothing is removed, this is a write that reached the disk.
+    pub(super) fn cut_after(&self, revision: Revision) -> Result<(), Error> {
         let mut batch = self.db.batch().durability(Some(PersistMode::SyncAll));
+        batch.insert(&self.meta, HIGH, revision.0.to_be_bytes());
         for pair in self.records.range(revision.next().0.to_be_bytes()..) {
             let key =
                 pair.key().map_err(|error| unreadable(&self.path, "read the log in", error))?;
             batch.remove(&self.records, key);
         }
-        let cut = batch.len();
-        batch.commit().map_err(|error| self.failure("write to the log in", error))?;
-        Ok(cut)
+        batch.commit().map_err(|error| self.failure("write to the log in", error))
     }
 
     /// Forgets changes and raises floors, in one batch that is not synced: after

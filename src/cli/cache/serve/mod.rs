@@ -8,7 +8,10 @@
 //!
 //! * `args` are the flags of `kcpctl cache serve`, `go_flags` those of `cache-server`.
 //! * `settings` is what both end in, and refuses what cannot work.
-//! * `data_dir` makes certificates and kubeconfigs, and keeps them fresh.
+//! * `data_dir` makes certificates and kubeconfigs, `files` chooses between those and
+//!   given ones, `manifests` gives the shards of an installation theirs.
+//! * `upkeep` does what must be done again and again; `talk` says what the user wants
+//!   to know.
 //! * `process` brings everything up in an order in which failing leaves nothing half
 //!   done, and takes it down.
 //! * `pulse` asks the store how it is.
@@ -16,11 +19,15 @@
 
 mod args;
 mod data_dir;
+mod files;
 mod go_flags;
 mod logging;
+mod manifests;
 mod process;
 mod pulse;
 mod settings;
+mod talk;
+mod upkeep;
 mod values;
 mod wiring;
 

@@ -7,24 +7,23 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::anyhow;
 
-use super::data_dir::{Clients, Clock, DataDir, Lifetimes, Options, Serving, TlsPaths, keep_fresh};
-use super::logging::{self, LogFormat};
-use super::settings::{Settings, SettingsError};
+use super::data_dir::DataDir;
+use super::files::Files;
+use super::logging;
+use super::settings::Settings;
+use super::talk::Talk;
+use super::upkeep::Upkeep;
 use super::wiring::Server;
 use crate::error::{CliError, Kind};
-use crate::pki::San;
-use crate::server::Flavor;
-use crate::server::conn::{self, BindError, Bound, Ended, Limits, TlsFiles};
+use crate::server::conn::{self, BindError, Bound, Ended, Limits};
 use crate::server::metrics::Metrics;
 use crate::shutdown::{self, Phase, Shutdown};
 use crate::store::{self, Embedded, EmbeddedOptions};
-use crate::term;
 
 /// How long the threads of the process may take to end after everything was closed.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -65,81 +64,21 @@ async fn serve(settings: Settings) -> Result<(), CliError> {
     let bound = bind(&settings, &files, &metrics).await?;
     let url = url_of(bound.local_addr());
     let kubeconfig = files.serve_at(&url)?;
-    let freshness = files.dir.map(|dir| {
-        let (clock, stop): (Clock, _) = (Arc::new(SystemTime::now), shutdown.clone());
-        tokio::spawn(keep_fresh(dir, clock, async move { stop.draining().await }))
-    });
+    let (upkeep, news) = Upkeep::start(&settings, files.dir.as_ref(), &shutdown)?;
 
     let server = tokio::select! {
         server = Server::open(&settings, store, metrics, shutdown.clone()) => server?,
         () = shutdown.aborting() => return Err(aborted()),
     };
-    announce(&settings, &url, kubeconfig.as_deref());
+    let talk = Talk::of(&settings);
+    talk.serving(&url, kubeconfig.as_deref());
+    for news in news {
+        talk.news(news);
+    }
     let ended = bound.run(server.handler(), shutdown.clone()).await;
     server.close().await;
-    if let Some(freshness) = freshness {
-        let _ = freshness.await;
-    }
+    upkeep.ended().await;
     farewell(ended, &shutdown)
-}
-
-/// The certificates, wherever they come from.
-struct Files {
-    dir: Option<Arc<DataDir>>,
-    tls: TlsFiles,
-}
-
-impl Files {
-    /// Makes what is missing and may be made.
-    fn open(settings: &Settings) -> Result<Self, CliError> {
-        let dir = match &settings.data_dir {
-            None => None,
-            Some(path) => {
-                let options = data_dir_options(settings)?;
-                Some(Arc::new(DataDir::open_or_create(path, options, SystemTime::now())?))
-            }
-        };
-        let own = dir.as_ref().map(|dir| dir.tls_paths());
-        let (own_pair, own_ca) = match own {
-            None => (None, None),
-            Some(TlsPaths { cert, key, client_ca }) => (cert.zip(key), client_ca),
-        };
-        let pair = settings.serving.clone().or(own_pair);
-        let (cert, key) = pair.ok_or(SettingsError::NoServingPair)?;
-        let client_ca = settings.client_ca.clone().or(own_ca);
-        Ok(Self { dir, tls: TlsFiles { cert, key, client_ca } })
-    }
-
-    /// Writes what can only be written once the port is known: the admin's kubeconfig,
-    /// if it can be signed here.
-    fn serve_at(&self, url: &str) -> Result<Option<PathBuf>, CliError> {
-        match &self.dir {
-            None => Ok(None),
-            Some(dir) => Ok(dir.serve_at(url, SystemTime::now())?),
-        }
-    }
-}
-
-/// What the data directory should make, and for which names.
-fn data_dir_options(settings: &Settings) -> Result<Options, CliError> {
-    let serving = match &settings.serving {
-        None => Serving::Own,
-        Some((cert, _)) => {
-            let pem = std::fs::read_to_string(cert).map_err(|source| {
-                let cause = anyhow::Error::new(source)
-                    .context(format!("failed to read {}", cert.display()));
-                CliError::new(Kind::Config, cause).hint("check `--tls-cert-file`")
-            })?;
-            Serving::Given { ca_pem: pem }
-        }
-    };
-    let clients = if settings.client_ca.is_none() { Clients::Own } else { Clients::Given };
-    let mut tls_sans = settings.tls_sans.clone();
-    let address = settings.listen.ip();
-    if !address.is_unspecified() && !address.is_loopback() {
-        tls_sans.push(San::Ip(address)); // the URL that we tell has this address
-    }
-    Ok(Options { tls_sans, serving, clients, lifetimes: Lifetimes::default() })
 }
 
 async fn bind(settings: &Settings, files: &Files, metrics: &Metrics) -> Result<Bound, CliError> {
@@ -160,24 +99,6 @@ fn url_of(address: SocketAddr) -> String {
     } else {
         format!("https://{}", SocketAddr::new(ip, port))
     }
-}
-
-/// Tells the user where the server is and how to reach it; a log for machines instead
-/// has an entry that says the same.
-fn announce(settings: &Settings, url: &str, kubeconfig: Option<&Path>) {
-    let kubeconfig = kubeconfig.map(|path| path.display().to_string());
-    let is_talk = settings.log.format == LogFormat::Text && settings.flavor == Flavor::Kcpctl;
-    if !is_talk {
-        tracing::info!(url, kubeconfig, "serving");
-        return;
-    }
-    let mut lines = vec![format!("serving on   {url}")];
-    if let Some(kubeconfig) = kubeconfig {
-        lines.push(format!("kubeconfig   {kubeconfig}"));
-        lines.push(format!("try          kcpctl cache list --kubeconfig {kubeconfig}"));
-    }
-    lines.push("end with Ctrl-C".to_owned());
-    term::say(&lines.join("\n"));
 }
 
 fn farewell(ended: Ended, shutdown: &Shutdown) -> Result<(), CliError> {

@@ -66,6 +66,13 @@ impl Pulse {
         let disk_bytes = store.disk_bytes().ok();
         let mut beat = self.0.lock();
         beat.at = Instant::now();
+        if beat.trouble != trouble {
+            if let Some(why) = &trouble {
+                tracing::error!(why, "the store refuses writes");
+            } else {
+                tracing::info!("the store takes writes again");
+            }
+        }
         beat.trouble = trouble;
         beat.disk_bytes = disk_bytes.unwrap_or(beat.disk_bytes);
     }

@@ -105,11 +105,6 @@ impl DataDir {
         }
     }
 
-    /// Where the embedded store lies.
-    pub(crate) fn store(&self) -> PathBuf {
-        self.file("store")
-    }
-
     /// Says under which URL the server is reached, and writes `admin.kubeconfig`
     /// for it: its path, if the CA of clients is ours.
     pub(crate) fn serve_at(

@@ -27,4 +27,6 @@ mod tests;
 pub(crate) use dir::{DataDir, Pass, TlsPaths};
 pub(crate) use error::DataDirError;
 pub(crate) use fresh::{Clock, keep_fresh};
-pub(crate) use options::{Clients, Lifetimes, Options, Serving};
+#[cfg(test)]
+pub(crate) use options::Lifetimes;
+pub(crate) use options::{Clients, Options, Serving};

@@ -21,4 +21,4 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use follow::{Manifests, ManifestsError, News, follow};
+pub(crate) use follow::{Manifests, News, follow};

@@ -1,0 +1,88 @@
+//! A patch: a change of what is stored, planned as the update that it comes to.
+
+use bytes::Bytes;
+use http::{Response, StatusCode, header};
+
+use super::object::{check_name, unavailable};
+use super::{Answer, Call, REPLANS_MAX, Shape};
+use crate::model::patch::{PatchError, PatchKind};
+use crate::server::body::Body;
+use crate::server::plan::{self, Incoming, Updated};
+use crate::server::status::{ApiError, Problem};
+use crate::store::Expect;
+use crate::view::{CommitError, Draft};
+
+impl Call<'_> {
+    pub(super) async fn patch(&self, body: Bytes) -> Result<Response<Body>, ApiError> {
+        let Some(name) = self.path.name.as_deref() else {
+            let why = "one object is patched at a time";
+            return Err(ApiError::method_not_allowed(self.resource(), "patch", why));
+        };
+        let patch = self.patch_kind()?;
+        let subject = self.subject("patch")?;
+        let encoder = self.encoder(Shape::One)?;
+        let validation = self.field_validation("PatchOptions")?;
+        let dry_run = self.query.dry_run("PatchOptions")?;
+        let place = self.place(name)?;
+        let key = self.app.keys.key(&place);
+        let api_version = subject.kind.api_version(subject.version);
+        for _ in 0..REPLANS_MAX {
+            let missing = || ApiError::not_found(self.resource(), name);
+            let old = self.stored(&place).ok_or_else(missing)?;
+            let mut before = Vec::with_capacity(old.len() + 32);
+            old.write(&mut before, &api_version, None);
+            let after =
+                patch.apply(&before, &body).map_err(|error| refused(&error, &subject, name))?;
+            let incoming = Incoming::read(after.into(), &subject, validation)?;
+            check_name(&incoming.metadata, name)?;
+            let planned =
+                plan::update(&subject, &incoming, name, &old, &String::from_utf8_lossy(&key))?;
+            let warnings = incoming.warnings;
+            let ok = |body| Answer { status: StatusCode::OK, body, warnings };
+            let value = match planned {
+                Updated::Unchanged => return Ok(ok(encoder.one(&old)).into()),
+                Updated::Changed(value) if dry_run => {
+                    return Ok(ok(encoder.one(&value.served.finish(old.revision()))).into());
+                }
+                Updated::Gone if dry_run => return Ok(ok(encoder.one(&old)).into()),
+                Updated::Changed(value) => Some((value.stored, value.served)),
+                Updated::Gone => None,
+            };
+            let expect = Expect::At(old.revision());
+            match self.app.view.commit(Draft { place: place.clone(), expect, value }).await {
+                Ok(done) => {
+                    return Ok(ok(encoder.one(done.new.as_deref().unwrap_or(&old))).into());
+                }
+                // Planned again on what is there now. A patch that names a revision then
+                // finds that it is another, and is refused.
+                Err(CommitError::Lost(_)) => {}
+                Err(error) => return Err(unavailable(&error)),
+            }
+        }
+        Err(ApiError::modified(self.resource(), name))
+    }
+
+    /// The form of the patch, as the request names it.
+    fn patch_kind(&self) -> Result<PatchKind, ApiError> {
+        let group = &self.served.kind.group;
+        let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
+        PatchKind::from_content_type(content_type.unwrap_or_default(), group).ok_or_else(|| {
+            ApiError::unsupported_media_type(&PatchKind::content_types(group).join(", "))
+        })
+    }
+}
+
+fn refused(error: &PatchError, subject: &plan::Subject<'_>, name: &str) -> ApiError {
+    let told = match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    };
+    match error {
+        PatchError::Malformed(_) | PatchError::NotAnObject => ApiError::bad_request(told),
+        PatchError::TooLong(_) => ApiError::too_large(crate::model::patch::OPERATIONS_MAX),
+        PatchError::Json(_) | PatchError::Strategic(_) | PatchError::Destructive => {
+            let problem = Problem::invalid("patch", "{…}", &told);
+            ApiError::invalid(subject.kind_name(), name, &[problem])
+        }
+    }
+}
