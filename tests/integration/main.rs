@@ -11,6 +11,7 @@ mod kube_client;
 mod kubeconfig_create;
 mod kubectl;
 mod lists;
+mod manifests;
 mod objects;
 mod paths;
 mod restarts;
