@@ -23,6 +23,8 @@ pub enum Kind {
     Refused,
     /// The authors: this is a bug.
     Internal,
+    /// Nobody: the user would not wait for an orderly end.
+    Aborted,
     /// Nobody: the reader of our output has seen enough and closed the pipe.
     ClosedPipe,
 }
@@ -37,6 +39,7 @@ impl Kind {
             Self::Unreachable => 4,
             Self::Refused => 5,
             Self::Internal => 70,
+            Self::Aborted => 130, // as a shell says of a process that Ctrl-C ended
             Self::ClosedPipe => 0,
         }
     }
@@ -71,6 +74,11 @@ impl CliError {
     /// The exit code.
     pub fn exit_code(&self) -> u8 {
         self.kind.exit_code()
+    }
+
+    /// What happened.
+    pub fn cause(&self) -> &anyhow::Error {
+        &self.cause
     }
 
     /// What the user can do next.

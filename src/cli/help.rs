@@ -37,6 +37,7 @@ Exit codes:
   4   a server did not answer
   5   a server answered no
   70  an error in kcpctl itself
+  130 ended by a second Ctrl-C, before everything was done
 
 Environment:
   KUBECONFIG  kubeconfig files to search for the context `cache`
@@ -52,6 +53,11 @@ pub(super) fn named_after(command: Command, executable: Option<&OsString>) -> Co
         Some("kubectl-kcpctl") => renamed(command.bin_name("kubectl-kcpctl"), "kubectl-kcpctl "),
         _ => command,
     }
+}
+
+/// Whether the executable was started as `name`.
+pub(super) fn is_called(name: &str, executable: Option<&OsString>) -> bool {
+    executable.and_then(|path| Path::new(path).file_stem()?.to_str()) == Some(name)
 }
 
 fn renamed(command: Command, name: &str) -> Command {

@@ -4,12 +4,15 @@
 //! doc comment is the help text, and one `run`. `args/` holds the groups of flags
 //! that commands share.
 
+mod args;
 mod cache;
 mod completions;
+mod files;
 mod help;
 mod init;
 mod kubeconfig;
 mod man;
+mod runtime;
 mod version;
 
 use std::ffi::OsString;
@@ -56,18 +59,27 @@ enum Command {
 /// Runs the command line `args` and answers with the exit code of the process.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
+    if help::is_called(cache::CACHE_SERVER, args.first()) {
+        return match cache::run_as_cache_server(args) {
+            Ok(result) => finish(result),
+            Err(error) => refuse(&error),
+        };
+    }
     let parsed = help::named_after(Cli::command(), args.first())
         .try_get_matches_from(args)
         .and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help goes to stdout, a refusal to stderr; a closed pipe is nobody's error.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
+        Err(error) => return refuse(&error),
     };
     finish(run(cli))
+}
+
+/// Shows what the parser says instead of a command.
+fn refuse(error: &clap::Error) -> ExitCode {
+    // Help goes to stdout, a refusal to stderr; a closed pipe is nobody's error.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// Shows a failure and turns it into the exit code.

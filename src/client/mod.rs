@@ -1,1 +1,40 @@
-//! Talking to others: the cache client, kubeconfig files, probes.
+//! Talking to a cache server: which one, the requests, the answers, the failures.
+//!
+//! ```text
+//! Source ──► CacheClient ──► Pager, Watch ──► Page, Event
+//! which      one connection   list queries     parsed as far as a reader needs
+//! server     and its layers
+//! ```
+//!
+//! * `source` finds the kubeconfig and the context, and remembers where.
+//! * `scope` is the tower layer that puts a shard and a cluster before a path.
+//! * `cache` sends requests and turns refusals into [`ClientError`].
+//! * `catalog` knows the types of a cache by all their names.
+//! * `query`, `page` and `watch` are the list protocol.
+//!
+//! # What is absent on purpose
+//!
+//! Nothing here writes to a cache server or prints. An error names the server and
+//! the kubeconfig that led to it, and offers its own hints; the exit code is the
+//! command line's business.
+
+mod cache;
+mod catalog;
+mod error;
+mod holdings;
+mod identity;
+mod page;
+mod query;
+mod scope;
+mod source;
+mod watch;
+
+pub use cache::CacheClient;
+pub use catalog::{Catalog, FoundType, KnownType, TypeNameError};
+pub use error::{ClientError, Refusal, Trouble};
+pub use holdings::{Holding, Holdings};
+pub use page::{ColumnDefinition, ListMeta, Meta, Page, Partial, Row};
+pub use query::{Form, ListQuery, Pager, ResourcePath};
+pub use scope::Scope;
+pub use source::{Search, Source, SourceError};
+pub use watch::{Event, EventKind, Watch};

@@ -107,6 +107,17 @@ impl Metadata {
         Ok((metadata, unknown))
     }
 
+    /// Reads the metadata of a kept object: a canonical JSON object.
+    pub fn of_kept(json: &Bytes) -> Self {
+        let mut metadata = Self::default();
+        for (key, value) in scan::members(json) {
+            if let Some((field, ..)) = ALL.iter().find(|(_, name, _)| name.as_bytes() == key) {
+                metadata.values[*field as usize] = Some(json.slice_ref(value));
+            }
+        }
+        metadata
+    }
+
     /// The canonical JSON of a field's value.
     pub fn raw(&self, field: Field) -> Option<&Bytes> {
         self.values[field as usize].as_ref()
@@ -151,8 +162,13 @@ impl Metadata {
     }
 
     /// Writes the metadata as it is stored: canonical, without the fields that only
-    /// an answer has.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    /// an answer has. Answers with where its members lie in `out`.
+    pub fn write(&self, out: &mut Vec<u8>) -> Vec<(Span, Span)> {
+        let mut members = Vec::with_capacity(FIELDS);
+        let span = |start: usize, end: usize| Span {
+            start: u32::try_from(start).unwrap_or(u32::MAX),
+            end: u32::try_from(end).unwrap_or(u32::MAX),
+        };
         out.push(b'{');
         let mut first = true;
         for (field, name, _) in ALL {
@@ -164,11 +180,14 @@ impl Metadata {
                 out.push(b',');
             }
             out.push(b'"');
+            let key = span(out.len(), out.len() + name.len());
             out.extend_from_slice(name.as_bytes());
             out.extend_from_slice(b"\":");
+            members.push((key, span(out.len(), out.len() + raw.len())));
             out.extend_from_slice(raw);
         }
         out.push(b'}');
+        members
     }
 
     /// The key of a field, as it stands in JSON.

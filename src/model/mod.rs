@@ -3,13 +3,17 @@
 //! Everything here is a value. Holding one is proof that it is legal, so nothing
 //! past the edge (a URL, a flag, a file, a stored key) checks it again.
 
+pub mod builtin;
+pub mod crd;
 pub mod json;
 pub mod metadata;
 mod names;
+pub mod patch;
 mod resource;
 mod revision;
 pub mod selector;
+pub mod yaml;
 
 pub use names::{Cluster, ClusterName, NameError, Shard, ShardName};
-pub use resource::{Column, ColumnKind, NameRule, ResourceType, Version};
+pub use resource::{Access, Column, ColumnKind, NameRule, ResourceType, Version, by_preference};
 pub use revision::{Revision, RevisionError};

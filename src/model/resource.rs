@@ -1,5 +1,7 @@
 //! What a server must know of a type to serve it.
 
+use std::cmp::Ordering;
+
 /// One served type: its names, its scope, its versions.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ResourceType {
@@ -25,6 +27,21 @@ pub struct ResourceType {
     pub versions: Vec<Version>,
     /// The version in which objects are stored; one of `versions`.
     pub storage_version: String,
+    /// What an object of it is for, in a sentence.
+    pub description: String,
+    /// Annotations that its `CustomResourceDefinition` carries, sorted by key.
+    pub annotations: Vec<(String, String)>,
+    /// Whether clients may change its objects.
+    pub access: Access,
+}
+
+/// Whether clients may change the objects of a type.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Access {
+    /// Clients read and write.
+    ReadWrite,
+    /// Clients read; the server itself makes the objects.
+    ReadOnly,
 }
 
 /// One version of a type.
@@ -58,8 +75,14 @@ pub enum ColumnKind {
     String,
     /// As a whole number.
     Integer,
+    /// As a number.
+    Number,
+    /// As `true` or `false`.
+    Boolean,
     /// As the time that has passed since.
     Date,
+    /// As the time itself. No definition can ask for it: it is how definitions are shown.
+    Timestamp,
 }
 
 /// What an object of a type may be called.
@@ -69,6 +92,47 @@ pub enum NameRule {
     Subdomain,
     /// Anything that can stand between two slashes, such as `system:admin`.
     PathSegment,
+}
+
+/// Orders version names by how much clients should prefer them: the most preferred is the least.
+///
+/// Stable before beta before alpha, a higher number before a lower one (`v2`, `v1`,
+/// `v1beta1`, `v1alpha2`), and every other name after those, by its bytes.
+pub fn by_preference(a: &str, b: &str) -> Ordering {
+    match (rank(a), rank(b)) {
+        (Some(a), Some(b)) => b.cmp(&a),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => a.cmp(b),
+    }
+}
+
+/// Stability, major and minor number of a version name that has them.
+fn rank(name: &str) -> Option<(u8, u64, u64)> {
+    let number = |text: &str| -> Option<u64> {
+        let plain = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+        if plain { text.parse().ok() } else { None }
+    };
+    let rest = name.strip_prefix('v')?;
+    for (stability, word) in [(1, "beta"), (0, "alpha")] {
+        if let Some((major, minor)) = rest.split_once(word) {
+            return Some((stability, number(major)?, number(minor)?));
+        }
+    }
+    Some((2, number(rest)?, 0))
+}
+
+impl ColumnKind {
+    /// The kind as a column definition writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+            Self::Date | Self::Timestamp => "date",
+        }
+    }
 }
 
 impl ResourceType {
@@ -81,6 +145,16 @@ impl ResourceType {
         }
     }
 
+    /// The verbs that clients may use, sorted.
+    pub const fn verbs(&self) -> &'static [&'static str] {
+        match self.access {
+            Access::ReadWrite => {
+                &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
+            }
+            Access::ReadOnly => &["get", "list", "watch"],
+        }
+    }
+
     /// The version called `name`, if it is served.
     pub fn version(&self, name: &str) -> Option<&Version> {
         self.versions.iter().find(|version| version.name == name)
@@ -89,5 +163,20 @@ impl ResourceType {
     /// What `apiVersion` says of an object in `version`.
     pub fn api_version(&self, version: &str) -> String {
         if self.group.is_empty() { version.to_owned() } else { format!("{}/{version}", self.group) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stable_versions_come_first_and_odd_names_last() {
+        let mut names = ["foo1", "v1alpha2", "v1", "v11alpha2", "v1beta1", "v2", "v01", "v1beta10"];
+        names.sort_by(|a, b| by_preference(a, b));
+        assert_eq!(
+            names,
+            ["v2", "v1", "v1beta10", "v1beta1", "v11alpha2", "v1alpha2", "foo1", "v01"]
+        );
     }
 }

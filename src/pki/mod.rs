@@ -8,6 +8,7 @@
 //! * `pem` splits text into blocks and says which line is wrong.
 //! * `key` is a private key, generated or read (PKCS#8, SEC1, PKCS#1).
 //! * `authority` is a CA: it signs what `leaf` describes.
+//! * `renewal` says when a pair is due for a new one.
 //! * `certificate` reads what a certificate says, `verify` whether it is true.
 //!
 //! A subject may hold any number of organisations (they are a user's groups), and
@@ -27,6 +28,7 @@ mod leaf;
 #[cfg(test)]
 mod openssl_tests;
 pub mod pem;
+mod renewal;
 mod validity;
 mod verify;
 
@@ -36,5 +38,6 @@ pub use error::PkiError;
 pub use key::Key;
 pub use leaf::{Leaf, San, SanError};
 pub use pem::PemError;
+pub use renewal::{Found, Renewal};
 pub use validity::Validity;
 pub use verify::{verify_client, verify_server};

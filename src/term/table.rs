@@ -12,6 +12,12 @@ use super::output::{Output, OutputError};
 /// The spaces between two columns.
 const GAP: usize = 3;
 
+/// The widest that one cell of the first page can make its column.
+///
+/// A name may have 253 characters; one such name should not push the columns of
+/// every other row off the screen.
+const WIDTH_MAX: usize = 64;
+
 /// A table that is measured as a whole.
 pub struct Table {
     headings: Vec<String>,
@@ -63,6 +69,7 @@ impl Table {
 /// A table that fixes its widths on the first page and then prints as rows come.
 pub struct StreamTable {
     headings: Vec<String>,
+    at_least: Vec<(usize, usize)>,
     widths: Option<Vec<usize>>,
 }
 
@@ -70,7 +77,14 @@ impl StreamTable {
     /// A table with these headings, of which nothing is printed yet.
     pub fn new<S: Into<String>>(headings: impl IntoIterator<Item = S>) -> Self {
         let headings = headings.into_iter().map(|it| clean(&it.into()).to_uppercase()).collect();
-        Self { headings, widths: None }
+        Self { headings, at_least: Vec::new(), widths: None }
+    }
+
+    /// Makes a column, counted from 0, at least this wide: wider cells are to come.
+    #[must_use]
+    pub fn at_least(mut self, column: usize, width: usize) -> Self {
+        self.at_least.push((column, width));
+        self
     }
 
     /// Prints one page of rows; the first page also decides the widths.
@@ -90,7 +104,14 @@ impl StreamTable {
         let mut table = comfy_table::Table::new();
         table.set_header(&self.headings);
         table.add_rows(rows);
-        table.column_max_content_widths().into_iter().map(usize::from).collect()
+        let widths = table.column_max_content_widths().into_iter().map(usize::from);
+        let mut widths: Vec<usize> = widths.map(|width| width.min(WIDTH_MAX)).collect();
+        for (column, least) in &self.at_least {
+            if let Some(width) = widths.get_mut(*column) {
+                *width = (*width).max(*least);
+            }
+        }
+        widths
     }
 }
 
@@ -200,6 +221,17 @@ root    much-longer   7m
 root    c      8m
 "
         );
+    }
+
+    #[test]
+    fn one_long_cell_does_not_widen_the_column_for_all() {
+        let long = "x".repeat(100);
+        let text = printed(|out| {
+            StreamTable::new(["Name", "Age"])
+                .page(vec![row(&[&long, "1m"]), row(&["a", "2m"])], out)
+        });
+        let gap = " ".repeat(WIDTH_MAX + GAP - 1);
+        assert!(text.contains(&format!("\n{long}   1m\na{gap}2m\n")), "{text}");
     }
 
     #[test]

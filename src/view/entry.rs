@@ -29,6 +29,8 @@ struct Marks {
     labels: Span,
     stored_cluster: Stored,
     stored_shard: Stored,
+    /// Whether the stored value has no generation, which is served as 1.
+    no_generation: bool,
 }
 
 /// How a server annotation stands in the stored value.
@@ -97,10 +99,14 @@ impl EntryDraft {
         self.bytes.extend_from_slice(b"\"annotations\":");
         self.write_annotations(annotations, shard, cluster);
         let mut revision_written = false;
+        let mut generation_written = false;
         for &(key, value) in &scan.members {
             let (key, value) = (key.of(stored), value.of(stored));
             if matches!(key, b"annotations" | b"resourceVersion") {
                 continue;
+            }
+            if key >= &b"generation"[..] && !std::mem::replace(&mut generation_written, true) {
+                self.write_generation(key == b"generation");
             }
             if key > &b"resourceVersion"[..] && !std::mem::replace(&mut revision_written, true) {
                 self.write_revision();
@@ -114,11 +120,22 @@ impl EntryDraft {
                 self.marks.labels = span(from, self.bytes.len());
             }
         }
+        if !generation_written {
+            self.write_generation(false);
+        }
         if !revision_written {
             self.write_revision();
         }
         self.bytes.push(b'}');
         self.marks.metadata = span(start, self.bytes.len());
+    }
+
+    /// An object that was stored without a generation is served with the first.
+    fn write_generation(&mut self, stored: bool) {
+        self.marks.no_generation = !stored;
+        if !stored {
+            self.bytes.extend_from_slice(b",\"generation\":1");
+        }
     }
 
     fn write_revision(&mut self) {
@@ -178,6 +195,7 @@ impl EntryDraft {
         ours.start == theirs.start
             && self.marks.stored_cluster == entry.marks.stored_cluster
             && self.marks.stored_shard == entry.marks.stored_shard
+            && self.marks.no_generation == entry.marks.no_generation
             && self.bytes[..ours.start as usize] == entry.bytes[..theirs.start as usize]
             && self.bytes[ours.end as usize..] == entry.bytes[theirs.end as usize..]
     }
@@ -227,28 +245,44 @@ impl Entry {
         &self.bytes[..self.bytes.len() - 1]
     }
 
-    /// What stands before and after the text of `apiVersion`, and that text.
-    pub fn around_api_version(&self) -> (&[u8], &[u8], &[u8]) {
-        let mark = self.marks.api_version;
-        let json = self.json();
-        (&json[..mark.start as usize], mark.of(json), &json[mark.end as usize..])
+    /// What `apiVersion` says, which is the storage version.
+    pub fn api_version(&self) -> &[u8] {
+        self.marks.api_version.of(&self.bytes)
     }
 
-    /// What stands before and after the digits of the resource version.
-    pub fn around_revision(&self) -> (&[u8], &[u8]) {
-        let mark = self.marks.revision;
+    /// Writes the object with another `apiVersion`, which is all that conversion is,
+    /// and perhaps another resource version.
+    pub fn write(&self, out: &mut Vec<u8>, api_version: &str, revision: Option<Revision>) {
         let json = self.json();
-        (&json[..mark.start as usize], &json[mark.end as usize..])
+        let (version, digits) = (self.marks.api_version, self.marks.revision);
+        out.reserve(json.len() + 32);
+        out.extend_from_slice(&json[..version.start as usize]);
+        out.extend_from_slice(api_version.as_bytes());
+        match revision {
+            None => out.extend_from_slice(&json[version.end as usize..]),
+            Some(revision) => {
+                out.extend_from_slice(&json[version.end as usize..digits.start as usize]);
+                out.extend_from_slice(revision.to_string().as_bytes());
+                out.extend_from_slice(&json[digits.end as usize..]);
+            }
+        }
+    }
+
+    /// Writes the metadata, perhaps with another resource version.
+    pub fn write_metadata(&self, out: &mut Vec<u8>, revision: Option<Revision>) {
+        let (all, digits) = (self.marks.metadata, self.marks.revision);
+        let Some(revision) = revision else {
+            out.extend_from_slice(all.of(&self.bytes));
+            return;
+        };
+        out.extend_from_slice(&self.bytes[all.start as usize..digits.start as usize]);
+        out.extend_from_slice(revision.to_string().as_bytes());
+        out.extend_from_slice(&self.bytes[digits.end as usize..all.end as usize]);
     }
 
     /// The metadata, braces included.
     pub fn metadata(&self) -> &[u8] {
         self.marks.metadata.of(&self.bytes)
-    }
-
-    /// Where the metadata lies in the object.
-    pub fn metadata_span(&self) -> Span {
-        self.marks.metadata
     }
 
     /// The labels as a JSON object, or nothing.
@@ -259,7 +293,6 @@ impl Entry {
     /// What was stored in place of the two annotations that the server sets, cluster
     /// first: its JSON value, or none.
     pub fn stored_annotations(&self) -> [Option<Bytes>; 2] {
-        let (_, _, _) = self.around_api_version();
         [
             (&self.marks.stored_cluster, CLUSTER_ANNOTATION),
             (&self.marks.stored_shard, SHARD_ANNOTATION),
@@ -307,11 +340,11 @@ mod tests {
         );
         assert_eq!(
             std::str::from_utf8(entry.line()).unwrap(),
-            "{\"apiVersion\":\"v1\",\"kind\":\"K\",\"metadata\":{\"annotations\":{\"a\":\"1\",\"kcp.io/cluster\":\"acme\",\"kcp.io/path\":\"p\",\"kcp.io/shard\":\"amber\",\"z\":\"2\"},\"labels\":{\"l\":\"m\"},\"name\":\"x\",\"resourceVersion\":\"1700000000000000\",\"uid\":\"u\"},\"spec\":1}\n"
+            "{\"apiVersion\":\"v1\",\"kind\":\"K\",\"metadata\":{\"annotations\":{\"a\":\"1\",\"kcp.io/cluster\":\"acme\",\"kcp.io/path\":\"p\",\"kcp.io/shard\":\"amber\",\"z\":\"2\"},\"generation\":1,\"labels\":{\"l\":\"m\"},\"name\":\"x\",\"resourceVersion\":\"1700000000000000\",\"uid\":\"u\"},\"spec\":1}\n"
         );
         assert_eq!(entry.labels(), br#"{"l":"m"}"#);
         assert!(entry.metadata().ends_with(br#""uid":"u"}"#));
-        assert_eq!(entry.around_api_version().1, b"v1");
+        assert_eq!(entry.api_version(), b"v1");
         assert_eq!(entry.stored_annotations(), [None, None]);
     }
 
@@ -319,10 +352,15 @@ mod tests {
     fn a_revision_of_any_length_fits() {
         for revision in [7, 1_700_000_000_000_000, u64::MAX] {
             let entry = serve(r#"{"apiVersion":"v1","metadata":{"name":"x"},"z":0}"#, revision);
-            let (before, after) = entry.around_revision();
-            assert!(before.ends_with(b"\"resourceVersion\":\""));
-            assert_eq!(after, br#""},"z":0}"#);
             assert!(entry.metadata().ends_with(b"\"}"), "{revision}");
+            let mut other = Vec::new();
+            entry.write(&mut other, "v2", Some(Revision(9)));
+            let other: serde_json::Value = serde_json::from_slice(&other).unwrap();
+            assert_eq!((&other["apiVersion"], &other["z"]), (&"v2".into(), &0.into()));
+            assert_eq!(other["metadata"]["resourceVersion"], "9");
+            let mut metadata = Vec::new();
+            entry.write_metadata(&mut metadata, Some(Revision(123)));
+            assert!(metadata.ends_with(br#""resourceVersion":"123"}"#), "{revision}");
             let value: serde_json::Value = serde_json::from_slice(entry.line()).unwrap();
             assert_eq!(value["metadata"]["resourceVersion"], revision.to_string());
         }

@@ -113,11 +113,11 @@ impl View {
         options: Options,
     ) -> Result<Self, OpenError> {
         let mut loader = Loader::new(&keys, &options);
-        let loaded =
+        let reach =
             backend.load(&mut |change| loader.add(change)).await.map_err(OpenError::Store)?;
-        let (mut root, history_bytes) = loader.finish(&loaded)?;
+        let (mut root, history_bytes) = loader.finish(&reach)?;
         for kind in &options.kinds {
-            root.kinds.entry(kind.clone()).or_insert_with(|| Arc::new(Kind::new(loaded.floor)));
+            root.kinds.entry(kind.clone()).or_insert_with(|| Arc::new(Kind::new(reach.floor)));
         }
         let root = Arc::new(ArcSwap::from_pointee(root));
         let stats = Arc::new(Stats::default());
@@ -133,7 +133,7 @@ impl View {
             options,
             stats: stats.clone(),
             history_bytes,
-            floor: loaded.floor,
+            floor: reach.floor,
         };
         std::thread::spawn(move || {
             committer.run();

@@ -2,6 +2,7 @@
 //!
 //! Each test runs as `cache-server` and as `kcpctl cache serve`, on shards of its own.
 
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use serde_json::{Value, json};
 
 use crate::support::{Client, Request, Server, at};
@@ -20,12 +21,14 @@ fn replay(run: impl Fn(&Client)) {
 }
 
 fn conversion(name: &str, labels: Value) -> Value {
-    json!({
+    let mut object = json!({
         "apiVersion": "apis.kcp.io/v1alpha1",
         "kind": "APIConversion",
-        "metadata": {"name": name, "labels": labels},
+        "metadata": {"name": name},
         "spec": {"conversions": []},
-    })
+    });
+    object["metadata"]["labels"] = labels;
+    object
 }
 
 fn slice(name: &str) -> Value {
@@ -276,7 +279,7 @@ fn labels_and_names_select() {
             client.post(&target, &conversion(name, labels)).object(201);
         }
         let selected = |kind: &str, selector: &str| {
-            let encoded: String = selector.bytes().map(|it| format!("%{it:02X}")).collect();
+            let encoded = percent_encode(selector.as_bytes(), NON_ALPHANUMERIC);
             names(&client.get(format!("{target}?{kind}Selector={encoded}")).object(200))
         };
         for (selector, expected) in [

@@ -6,12 +6,16 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod authorization;
+mod durability;
 mod init_files;
 mod init_golden;
 mod init_refusals;
+mod kube_client;
+mod kubectl;
 mod lists;
 mod objects;
 mod paths;
+mod restarts;
 mod scenarios;
 mod support;
 mod watches;

@@ -18,9 +18,8 @@ fn replay(cluster: &str, run: impl Fn(&Client, &str)) {
 /// An export with this metadata beside its name.
 fn export_with(name: &str, metadata: Value) -> Value {
     let mut object = api_export(name);
-    for (key, value) in metadata.as_object().unwrap() {
-        object["metadata"][key] = value.clone();
-    }
+    let Value::Object(fields) = metadata else { panic!("not metadata: {metadata}") };
+    object["metadata"].as_object_mut().unwrap().extend(fields);
     object
 }
 

@@ -114,11 +114,6 @@ impl Client {
         Self { address, tls: Arc::new(tls), idle: Mutex::new(None) }
     }
 
-    /// The same identity on a connection of its own.
-    pub fn another(&self) -> Self {
-        Self { address: self.address, tls: Arc::clone(&self.tls), idle: Mutex::new(None) }
-    }
-
     /// Sends `request` and reads the whole answer.
     pub fn try_send(&self, request: &Request) -> io::Result<Answer> {
         let mut stream = match self.idle.lock().take() {
@@ -202,11 +197,6 @@ impl Answer {
     /// The first header of that name (in lowercase).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str())
-    }
-
-    /// Every header of that name (in lowercase).
-    pub fn headers(&self, name: &str) -> Vec<&str> {
-        self.headers.iter().filter(|(it, _)| it == name).map(|(_, value)| value.as_str()).collect()
     }
 
     /// The body as text.

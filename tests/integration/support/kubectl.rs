@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{CommandOutput, Server, TestEnv};
 
-/// The oldest minor version whose validation asks for the OpenAPI documents that
-/// we serve. An older one wants version 2 of OpenAPI, which no kcp cache server has.
+/// The oldest minor version whose validation asks for the `OpenAPI` documents that
+/// we serve. An older one wants version 2 of `OpenAPI`, which no kcp cache server has.
 const VALIDATES_SINCE: u32 = 27;
 
 /// The verbs that validate, and so know the flag that turns it off.
@@ -26,27 +26,7 @@ impl<'a> Kubectl<'a> {
     /// kubectl as the administrator of `server`, in `cluster` of `shard`.
     pub fn new(server: &'a Server, shard: &str, cluster: &str) -> Self {
         let env = server.env();
-        let credentials = server.credentials("admin", &["system:masters"]);
-        let place = format!("{shard}-{cluster}").replace(['*', ':'], "_");
-        let file = |name: &str, content: &str| env.write(format!("{place}/{name}"), content);
-        let (ca, cert, key) = (
-            file("ca.crt", &server.ca_pem()),
-            file("client.crt", &credentials.cert_pem),
-            file("client.key", &credentials.key_pem),
-        );
-        let url = format!(
-            "https://localhost:{}/services/cache/shards/{shard}/clusters/{cluster}",
-            server.address().port()
-        );
-        let kubeconfig = serde_json::json!({
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "cache",
-            "contexts": [{"name": "cache", "context": {"cluster": "cache", "user": "cache"}}],
-            "clusters": [{"name": "cache", "cluster": {"server": url, "certificate-authority": ca}}],
-            "users": [{"name": "cache", "user": {"client-certificate": cert, "client-key": key}}],
-        });
-        let kubeconfig = file("kubeconfig", &kubeconfig.to_string());
+        let kubeconfig = server.kubeconfig(shard, cluster);
         let validates = minor_version(env) >= VALIDATES_SINCE;
         Self { env, kubeconfig, validates }
     }

@@ -23,8 +23,8 @@ mod server;
 use std::time::{Duration, Instant};
 
 pub use certs::Credentials;
-pub use client::{Answer, Client, Request, Watch};
-pub use env::{CommandOutput, KCPCTL, TestEnv};
+pub use client::{Answer, Client, Request};
+pub use env::{CommandOutput, TestEnv};
 pub use kubectl::Kubectl;
 pub use objects::{
     APIEXPORTS, CLUSTERROLES, CRDS, ROLES, annotated, api_export, at, cluster_role, role,

@@ -194,6 +194,31 @@ impl Server {
         Client::new(self.address, &self.ca_pem(), credentials)
     }
 
+    /// Writes a kubeconfig of an administrator in `cluster` of `shard`.
+    pub fn kubeconfig(&self, shard: &str, cluster: &str) -> PathBuf {
+        let credentials = self.credentials("admin", &["system:masters"]);
+        let place = format!("{shard}-{cluster}").replace(['*', ':'], "_");
+        let file = |name: &str, content: &str| self.env.write(format!("{place}/{name}"), content);
+        let ca = file("ca.crt", &self.ca_pem());
+        let cert = file("client.crt", &credentials.cert_pem);
+        let key = file("client.key", &credentials.key_pem);
+        let server = format!(
+            "https://localhost:{}/services/cache/shards/{shard}/clusters/{cluster}",
+            self.address.port()
+        );
+        let kubeconfig = serde_json::json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "cache",
+            "contexts": [{"name": "cache", "context": {"cluster": "cache", "user": "cache"}}],
+            "clusters": [
+                {"name": "cache", "cluster": {"server": server, "certificate-authority": ca}},
+            ],
+            "users": [{"name": "cache", "user": {"client-certificate": cert, "client-key": key}}],
+        });
+        file("kubeconfig", &kubeconfig.to_string())
+    }
+
     /// The value of a metric, summed over its labels; zero if it is not there.
     pub fn metric(&self, name: &str) -> f64 {
         let answer = self.admin().get("/metrics");

@@ -1,12 +1,50 @@
 //! `kcpctl cache serve`: run the cache server in the foreground.
+//!
+//! ```text
+//! args, go_flags ──► settings ──► process ──► the log, the store's lock, the data
+//!                                             directory, the port, the view; then
+//!                                             serve until a signal, drain, close
+//! ```
+//!
+//! * `args` are the flags of `kcpctl cache serve`, `go_flags` those of `cache-server`.
+//! * `settings` is what both end in, and refuses what cannot work.
+//! * `data_dir` makes certificates and kubeconfigs, and keeps them fresh.
+//! * `process` brings everything up in an order in which failing leaves nothing half
+//!   done, and takes it down.
+//! * `pulse` asks the store how it is.
+//! * `wiring` puts store, view and request path together.
 
-use crate::error::CliError;
+mod args;
+mod data_dir;
+mod go_flags;
+mod logging;
+mod process;
+mod pulse;
+mod settings;
+mod values;
+mod wiring;
 
-/// Run the cache server in the foreground
-#[derive(Debug, clap::Args)]
-pub(crate) struct ServeArgs {}
+use std::ffi::OsString;
+
+use crate::error::{CliError, Kind};
+
+pub(crate) use args::ServeArgs;
+pub(crate) use go_flags::EXECUTABLE;
 
 pub(super) fn run(args: ServeArgs) -> Result<(), CliError> {
-    let ServeArgs {} = args;
-    Ok(())
+    process::run(args.settings()?)
+}
+
+/// Runs as the Go cache server, with the whole command line `args`.
+pub(crate) fn run_as_cache_server(
+    args: impl IntoIterator<Item = OsString>,
+) -> Result<Result<(), CliError>, clap::Error> {
+    let settings = go_flags::parse(args)?;
+    Ok(settings.map_err(CliError::from).and_then(process::run))
+}
+
+impl From<settings::SettingsError> for CliError {
+    fn from(error: settings::SettingsError) -> Self {
+        Self::new(Kind::Usage, error).hint("see `--help`")
+    }
 }

@@ -1,0 +1,241 @@
+//! The flags of `kcpctl cache serve`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::logging::{LogFormat, LogSettings, VERBOSE};
+use super::settings::{
+    HISTORY_BYTES, KEY_PREFIX, Manifests, Settings, SettingsError, serving_pair,
+};
+use super::values::{ByteCount, parse_span, path_or_none};
+use crate::pki::San;
+use crate::server::Flavor;
+
+/// Where a server listens that is told nothing: this machine alone can reach it.
+const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// The port of API servers.
+pub(super) const PORT: u16 = 6443;
+
+/// Run the cache server in the foreground
+///
+/// The first start in an empty data directory makes the certificates and
+/// `admin.kubeconfig`. Certificates made here renew themselves while the server runs.
+/// Ctrl-C or SIGTERM ends it in order; a second one aborts.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  # Serve this machine, with everything in .kcpctl
+  kcpctl cache serve
+
+  # Serve a network, under a name
+  kcpctl cache serve --listen 0.0.0.0:6443 --tls-san cache.example.com
+
+  # Keep the kubeconfigs of an installation's shards in .kcpctl/kubeconfigs
+  kcpctl cache serve --manifests demo")]
+pub(crate) struct ServeArgs {
+    /// Directory of certificates, kubeconfigs and the store
+    ///
+    /// Empty (`--data-dir=`) writes no file but the store: then the certificates and
+    /// `--embedded-etcd-directory` must be given.
+    #[arg(long, value_name = "DIR", visible_alias = "root-directory", default_value = ".kcpctl", value_parser = path_or_none())]
+    data_dir: PathBuf,
+
+    /// Directory of the store [default: `store` in the data directory]
+    #[arg(long, value_name = "DIR")]
+    embedded_etcd_directory: Option<PathBuf>,
+
+    /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:6443]
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with_all = ["bind_address", "secure_port"])]
+    listen: Option<SocketAddr>,
+
+    /// Address to listen on [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS")]
+    bind_address: Option<IpAddr>,
+
+    /// Port to listen on [default: 6443]
+    #[arg(long, value_name = "PORT")]
+    secure_port: Option<u16>,
+
+    /// Serving certificate, with those that lead to its CA, instead of one made here
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Certificates",
+        requires = "tls_private_key_file"
+    )]
+    tls_cert_file: Option<PathBuf>,
+
+    /// Private key of the serving certificate
+    #[arg(long, value_name = "FILE", help_heading = "Certificates", requires = "tls_cert_file")]
+    tls_private_key_file: Option<PathBuf>,
+
+    /// CAs whose client certificates are believed, instead of one made here
+    #[arg(long, value_name = "FILE", help_heading = "Certificates")]
+    client_ca_file: Option<PathBuf>,
+
+    /// Name or address that the certificate made here is valid for, beyond localhost
+    ///
+    /// May be given several times.
+    #[arg(long, value_name = "NAME", help_heading = "Certificates")]
+    tls_san: Vec<San>,
+
+    /// Folder of an installation's manifests
+    ///
+    /// For each shard that uses this server, a kubeconfig is kept in
+    /// `kubeconfigs/<shard>/` of the data directory.
+    #[arg(
+        long,
+        value_name = "DIR",
+        help_heading = "Installation",
+        conflicts_with = "client_ca_file"
+    )]
+    manifests: Option<PathBuf>,
+
+    /// Which cache server of the manifests this one is, if there are several
+    #[arg(long, value_name = "NAME", help_heading = "Installation", requires = "manifests")]
+    name: Option<String>,
+
+    /// Memory for recent changes, which watches resume from [default: 256MiB]
+    #[arg(long, value_name = "BYTES", help_heading = "Limits")]
+    history_bytes: Option<ByteCount>,
+
+    /// Time that each request waits before anything else, to try out slow networks
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_span, help_heading = "Limits")]
+    synthetic_delay: Duration,
+
+    /// Form of the log, which goes to stderr
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        visible_alias = "logging-format",
+        default_value = "text",
+        help_heading = "Log"
+    )]
+    log_format: LogFormat,
+
+    /// More in the log; up to `-v=8`
+    #[arg(short, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = VERBOSE, help_heading = "Log")]
+    verbosity: Option<u8>,
+}
+
+impl ServeArgs {
+    pub(super) fn settings(self) -> Result<Settings, SettingsError> {
+        let Self {
+            data_dir,
+            embedded_etcd_directory,
+            listen,
+            bind_address,
+            secure_port,
+            tls_cert_file,
+            tls_private_key_file,
+            client_ca_file,
+            tls_san,
+            manifests,
+            name,
+            history_bytes,
+            synthetic_delay,
+            log_format,
+            verbosity,
+        } = self;
+        let data_dir = Some(data_dir).filter(|dir| !dir.as_os_str().is_empty());
+        let store_dir = embedded_etcd_directory
+            .or_else(|| data_dir.as_ref().map(|dir| dir.join("store")))
+            .ok_or(SettingsError::NoStore)?;
+        let listen = listen.unwrap_or_else(|| {
+            SocketAddr::new(bind_address.unwrap_or(ADDRESS), secure_port.unwrap_or(PORT))
+        });
+        Settings {
+            flavor: Flavor::Kcpctl,
+            data_dir,
+            store_dir,
+            key_prefix: KEY_PREFIX.to_owned(),
+            listen,
+            serving: serving_pair(tls_cert_file, tls_private_key_file)?,
+            client_ca: client_ca_file,
+            tls_sans: tls_san,
+            manifests: manifests.map(|dir| Manifests { dir, name }),
+            history_bytes: history_bytes.map_or(HISTORY_BYTES, |ByteCount(bytes)| bytes),
+            synthetic_delay,
+            log: LogSettings { format: log_format, verbosity: verbosity.unwrap_or(0) },
+            ignored: Vec::new(),
+        }
+        .check()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: ServeArgs,
+    }
+
+    fn settings(flags: &[&str]) -> Result<Settings, String> {
+        let line = Line::try_parse_from([&["serve"], flags].concat());
+        let line = line.map_err(|error| error.to_string())?;
+        line.args.settings().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn told_nothing_it_serves_this_machine() {
+        let settings = settings(&[]).unwrap();
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:6443");
+        assert_eq!(settings.data_dir, Some(".kcpctl".into()));
+        assert_eq!(settings.store_dir, PathBuf::from(".kcpctl/store"));
+        assert_eq!(settings.history_bytes, 256 << 20);
+        assert_eq!(settings.log, LogSettings::default());
+    }
+
+    #[test]
+    fn the_flags_of_the_original_mean_the_same() {
+        let settings = settings(&[
+            "--root-directory=/var/cache",
+            "--bind-address=0.0.0.0",
+            "--secure-port=0",
+            "--embedded-etcd-directory=/var/etcd",
+            "--logging-format=json",
+            "--synthetic-delay=1500ms",
+            "-v=6",
+        ])
+        .unwrap();
+        assert_eq!(settings.listen.to_string(), "0.0.0.0:0");
+        assert_eq!(settings.data_dir, Some("/var/cache".into()));
+        assert_eq!(settings.store_dir, PathBuf::from("/var/etcd"));
+        assert_eq!(settings.synthetic_delay, Duration::from_millis(1500));
+        assert_eq!(settings.log, LogSettings { format: LogFormat::Json, verbosity: 6 });
+    }
+
+    #[test]
+    fn without_a_directory_everything_must_be_given() {
+        let no_dir = ["--data-dir="];
+        assert_eq!(settings(&no_dir).unwrap_err(), SettingsError::NoStore.to_string());
+        let with_store = ["--data-dir=", "--embedded-etcd-directory=e"];
+        assert_eq!(settings(&with_store).unwrap_err(), SettingsError::NoServingPair.to_string());
+        let with_pair =
+            [&with_store[..], &["--tls-cert-file=c", "--tls-private-key-file=k"]].concat();
+        assert_eq!(settings(&with_pair).unwrap_err(), SettingsError::NoClientCa.to_string());
+        let complete = [&with_pair[..], &["--client-ca-file=a"]].concat();
+        assert_eq!(settings(&complete).unwrap().data_dir, None);
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused() {
+        for flags in [
+            &["--listen=127.0.0.1:1", "--secure-port=2"][..],
+            &["--tls-cert-file=c"],
+            &["--manifests=m", "--client-ca-file=c"],
+            &["--name=n"],
+            &["--listen=localhost"],
+            &["--synthetic-delay=-1s"],
+        ] {
+            assert!(settings(flags).is_err(), "{flags:?}");
+        }
+    }
+}

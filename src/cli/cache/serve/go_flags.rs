@@ -1,0 +1,245 @@
+//! The flags of the Go cache server, for an executable that is called `cache-server`.
+//!
+//! Names and defaults are the original's, so that whatever starts it starts us: a test
+//! harness, a Deployment of the operator. What means something here is obeyed; what
+//! does not (the embedded etcd's ports, a watch cache) is accepted and said so once in
+//! the log.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+use super::args::PORT;
+use super::logging::{LogFormat, LogSettings};
+use super::settings::{HISTORY_BYTES, KEY_PREFIX, Settings, SettingsError, serving_pair};
+use super::values::{parse_bool, parse_span, path_or_none};
+use crate::server::Flavor;
+
+/// The name of the executable that makes us the original.
+pub(crate) const EXECUTABLE: &str = "cache-server";
+
+/// The directory of a server that is told nothing.
+const ROOT_DIRECTORY: &str = ".kcp-cache";
+
+/// The prefix that the original replaces by its own.
+const REGISTRY_PREFIX: &str = "/registry";
+
+/// Flags with a value that mean nothing here.
+const IGNORED_VALUES: &[&str] = &[
+    "authorization-always-allow-paths",
+    "default-watch-cache-size",
+    "delete-collection-workers",
+    "embedded-etcd-client-port",
+    "embedded-etcd-ecdsa-curve",
+    "embedded-etcd-listen-metrics-urls",
+    "embedded-etcd-peer-port",
+    "embedded-etcd-quota-backend-bytes",
+    "embedded-etcd-wal-size-bytes",
+    "encryption-provider-config",
+    "etcd-cafile",
+    "etcd-certfile",
+    "etcd-compaction-interval",
+    "etcd-count-metric-poll-period",
+    "etcd-db-metric-poll-interval",
+    "etcd-healthcheck-timeout",
+    "etcd-keyfile",
+    "etcd-readycheck-timeout",
+    "etcd-servers-overrides",
+    "feature-gates",
+    "http2-max-streams-per-connection",
+    "lease-reuse-duration-seconds",
+    "log-flush-frequency",
+    "log-json-info-buffer-size",
+    "log-text-info-buffer-size",
+    "storage-backend",
+    "storage-media-type",
+    "tls-cipher-suites",
+    "tls-curve-preferences",
+    "tls-min-version",
+    "tls-sni-cert-key",
+    "vmodule",
+    "watch-cache-sizes",
+];
+
+/// Flags without one.
+const IGNORED_SWITCHES: &[&str] = &[
+    "disable-http2-serving",
+    "embedded-etcd-force-new-cluster",
+    "enable-garbage-collector",
+    "encryption-provider-config-automatic-reload",
+    "log-json-split-stream",
+    "log-text-split-stream",
+    "permit-address-sharing",
+    "permit-port-sharing",
+    "watch-cache",
+];
+
+/// Reads the command line of the original; its error is shown as it is.
+pub(super) fn parse(
+    args: impl IntoIterator<Item = OsString>,
+) -> Result<Result<Settings, SettingsError>, clap::Error> {
+    command().try_get_matches_from(args).map(|matches| settings(&matches))
+}
+
+fn command() -> Command {
+    let flag = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help).allow_hyphen_values(true)
+    };
+    let path = |name, help| flag(name, "FILE", help).value_parser(path_or_none());
+    let dir = |name, help| flag(name, "DIR", help).value_parser(path_or_none());
+    let ignored = |name: &'static str| flag(name, "VALUE", "Accepted, and means nothing here");
+    Command::new(EXECUTABLE)
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Run the cache server that kcp's shards share")
+        .long_about("Run the cache server that kcp's shards share, with the flags, defaults and paths of the Go server of this name. Called `kcpctl`, the same executable has more to offer.")
+        .max_term_width(80)
+        .args_override_self(true)
+        .arg(dir("root-directory", "Directory of the certificate and the store").default_value(ROOT_DIRECTORY))
+        .arg(dir("cert-dir", "Directory of the certificate, if it is another"))
+        .arg(flag("bind-address", "IP", "Address to listen on").default_value("0.0.0.0").value_parser(value_parser!(IpAddr)))
+        .arg(flag("secure-port", "PORT", "Port to listen on").value_parser(value_parser!(u16)))
+        .arg(path("tls-cert-file", "Serving certificate, instead of one made here"))
+        .arg(path("tls-private-key-file", "Private key of the serving certificate"))
+        .arg(path("client-ca-file", "CAs whose client certificates are believed (required)"))
+        .arg(dir("embedded-etcd-directory", "Directory of the store, if it is another"))
+        .arg(flag("etcd-servers", "URLS", "Only `embedded`").default_value("embedded"))
+        .arg(flag("etcd-prefix", "PREFIX", "What keys begin with").default_value(REGISTRY_PREFIX))
+        .arg(flag("synthetic-delay", "DURATION", "Time that each request waits before anything else").default_value("0s").value_parser(parse_span))
+        .arg(flag("logging-format", "FORMAT", "Form of the log").default_value("text").value_parser(value_parser!(LogFormat)))
+        .arg(Arg::new("v").short('v').long("v").value_name("N").help("How much is logged").default_value("0").value_parser(value_parser!(u8)))
+        .args(IGNORED_VALUES.iter().map(|name| ignored(name).hide(true)))
+        .args(IGNORED_SWITCHES.iter().map(|name| {
+            ignored(name)
+                .hide(true)
+                .action(ArgAction::Set)
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("true")
+                .value_parser(parse_bool)
+        }))
+}
+
+fn settings(matches: &ArgMatches) -> Result<Settings, SettingsError> {
+    let path = |name: &str| {
+        let path = matches.get_one::<PathBuf>(name).cloned();
+        path.filter(|path| !path.as_os_str().is_empty())
+    };
+    let text = |name: &str| matches.get_one::<String>(name).cloned().unwrap_or_default();
+    if text("etcd-servers") != "embedded" {
+        return Err(SettingsError::ExternalEtcd);
+    }
+    let root = path("root-directory");
+    let store_dir = path("embedded-etcd-directory")
+        .or_else(|| root.as_ref().map(|root| root.join("etcd-server")))
+        .ok_or(SettingsError::NoStore)?;
+    let address = matches.get_one("bind-address").copied();
+    let port = matches.get_one("secure-port").copied();
+    let prefix = text("etcd-prefix");
+    Settings {
+        flavor: Flavor::CacheServer,
+        data_dir: path("cert-dir").or(root),
+        store_dir,
+        key_prefix: if prefix == REGISTRY_PREFIX { KEY_PREFIX.to_owned() } else { prefix },
+        listen: SocketAddr::new(
+            address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            port.unwrap_or(PORT),
+        ),
+        serving: serving_pair(path("tls-cert-file"), path("tls-private-key-file"))?,
+        client_ca: path("client-ca-file"),
+        tls_sans: Vec::new(),
+        manifests: None,
+        history_bytes: HISTORY_BYTES,
+        synthetic_delay: matches.get_one("synthetic-delay").copied().unwrap_or(Duration::ZERO),
+        log: LogSettings {
+            format: matches.get_one("logging-format").copied().unwrap_or_default(),
+            verbosity: matches.get_one("v").copied().unwrap_or(0),
+        },
+        ignored: ignored(matches),
+    }
+    .check()
+}
+
+/// The flags that were given and mean nothing here.
+fn ignored(matches: &ArgMatches) -> Vec<String> {
+    let names = IGNORED_VALUES.iter().chain(IGNORED_SWITCHES);
+    names
+        .filter(|name| matches.value_source(name) == Some(ValueSource::CommandLine))
+        .map(|name| format!("--{name}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(flags: &[&str]) -> Settings {
+        let args = [&[EXECUTABLE], flags].concat();
+        parse(args.into_iter().map(OsString::from)).unwrap().unwrap()
+    }
+
+    #[test]
+    fn the_command_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn the_line_of_the_test_harness_is_understood() {
+        let settings = parsed(&[
+            "--root-directory=/w/.kcp-cache",
+            "--bind-address=127.0.0.1",
+            "--secure-port=8012",
+            "--synthetic-delay=0s",
+            "--client-ca-file=/w/.kcp/client-ca.crt",
+            "--embedded-etcd-client-port=8010",
+            "--embedded-etcd-peer-port=8011",
+        ]);
+        assert_eq!(settings.flavor, Flavor::CacheServer);
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:8012");
+        assert_eq!(settings.data_dir, Some("/w/.kcp-cache".into()));
+        assert_eq!(settings.store_dir, PathBuf::from("/w/.kcp-cache/etcd-server"));
+        assert_eq!(settings.key_prefix, "/cache");
+        assert_eq!(settings.ignored, ["--embedded-etcd-client-port", "--embedded-etcd-peer-port"]);
+    }
+
+    #[test]
+    fn the_line_of_the_operator_writes_the_store_alone() {
+        let settings = parsed(&[
+            "--tls-cert-file=/etc/cache-server/tls/server/tls.crt",
+            "--tls-private-key-file=/etc/cache-server/tls/server/tls.key",
+            "--root-directory=",
+            "--client-ca-file=/etc/cache-server/tls/ca/root/tls.crt",
+            "--embedded-etcd-directory=/var/etcd",
+            "-v=2",
+        ]);
+        assert_eq!(settings.listen.to_string(), "0.0.0.0:6443");
+        assert_eq!(settings.data_dir, None);
+        assert_eq!(settings.store_dir, PathBuf::from("/var/etcd"));
+        assert_eq!(settings.log.verbosity, 2);
+    }
+
+    #[test]
+    fn switches_are_written_as_in_go() {
+        let settings = parsed(&["--client-ca-file", "a", "--watch-cache", "--v", "4"]);
+        assert_eq!(settings.ignored, ["--watch-cache"]);
+        assert_eq!(settings.log.verbosity, 4);
+        parsed(&["--client-ca-file=a", "--watch-cache=false", "--watch-cache=true"]);
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused() {
+        let refused = |flags: &[&str]| {
+            let args = [&[EXECUTABLE], flags].concat();
+            parse(args.into_iter().map(OsString::from)).unwrap().unwrap_err()
+        };
+        assert_eq!(refused(&[]), SettingsError::NoClientCa);
+        assert_eq!(
+            refused(&["--client-ca-file=a", "--etcd-servers=http://localhost:2379"]),
+            SettingsError::ExternalEtcd
+        );
+        assert_eq!(refused(&["--client-ca-file=a", "--tls-cert-file=c"]), SettingsError::HalfAPair);
+    }
+}

@@ -1,0 +1,116 @@
+//! What a server is told before it starts, however it was said.
+//!
+//! The flags of `kcpctl cache serve` and those of the Go cache server both end here, so
+//! that everything past this point is one.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::logging::LogSettings;
+use crate::pki::San;
+use crate::server::Flavor;
+
+/// How many bytes of recent changes are kept unless told otherwise, over all types.
+/// Five minutes of 400 writes a second of 2 KiB fit.
+pub(super) const HISTORY_BYTES: usize = 256 << 20;
+
+/// What keys begin with, on this server as on the Go one.
+pub(super) const KEY_PREFIX: &str = "/cache";
+
+/// Everything a server is told before it starts.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    /// Which server it looks like.
+    pub flavor: Flavor,
+    /// Where certificates and kubeconfigs are made; none writes no file but the store.
+    pub data_dir: Option<PathBuf>,
+    /// Where the store lies.
+    pub store_dir: PathBuf,
+    /// What the keys in the store begin with.
+    pub key_prefix: String,
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The serving certificate and its key, if they are not made here.
+    pub serving: Option<(PathBuf, PathBuf)>,
+    /// The CA of clients, if it is not made here.
+    pub client_ca: Option<PathBuf>,
+    /// Names and addresses of the server beyond the loopback ones.
+    pub tls_sans: Vec<San>,
+    /// The installation that this server belongs to.
+    pub manifests: Option<Manifests>,
+    /// How many bytes of recent changes are kept.
+    pub history_bytes: usize,
+    /// How long each request waits before anything else.
+    pub synthetic_delay: Duration,
+    /// What is logged, and how.
+    pub log: LogSettings,
+    /// Flags that were given and mean nothing here.
+    pub ignored: Vec<String>,
+}
+
+/// The installation that a server belongs to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Manifests {
+    /// The folder of operator objects.
+    pub dir: PathBuf,
+    /// Which `CacheServer` of them this server is; none takes the only one.
+    pub name: Option<String>,
+}
+
+/// A setting that is missing, or does not go with another.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub(super) enum SettingsError {
+    /// Half a pair.
+    #[error("--tls-cert-file and --tls-private-key-file belong together")]
+    HalfAPair,
+    /// Nobody says who clients are.
+    #[error("--client-ca-file is missing: without it nobody could be let in")]
+    NoClientCa,
+    /// No pair, and no place to make one.
+    #[error("--tls-cert-file is missing, and without a directory none can be made")]
+    NoServingPair,
+    /// No place for the store.
+    #[error(
+        "--embedded-etcd-directory is missing, and without a directory there is no place for the store"
+    )]
+    NoStore,
+    /// Shards' certificates are signed by a CA that is made here.
+    #[error(
+        "--manifests signs certificates of shards, which needs a directory and no --client-ca-file"
+    )]
+    CannotSign,
+    /// A store that this version does not have.
+    #[error("--etcd-servers names an external etcd, and this version keeps its data itself")]
+    ExternalEtcd,
+}
+
+/// The pair that flags name, if they name one.
+pub(super) fn serving_pair(
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+) -> Result<Option<(PathBuf, PathBuf)>, SettingsError> {
+    match (cert, key) {
+        (None, None) => Ok(None),
+        (Some(cert), Some(key)) => Ok(Some((cert, key))),
+        _ => Err(SettingsError::HalfAPair),
+    }
+}
+
+impl Settings {
+    /// Refuses what cannot work, before anything is written.
+    pub(super) fn check(self) -> Result<Self, SettingsError> {
+        let can_make = self.data_dir.is_some();
+        if self.serving.is_none() && !can_make {
+            return Err(SettingsError::NoServingPair);
+        }
+        let can_sign = can_make && self.flavor == Flavor::Kcpctl;
+        if self.client_ca.is_none() && !can_sign {
+            return Err(SettingsError::NoClientCa);
+        }
+        if self.manifests.is_some() && self.client_ca.is_some() {
+            return Err(SettingsError::CannotSign);
+        }
+        Ok(self)
+    }
+}

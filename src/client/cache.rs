@@ -1,0 +1,220 @@
+//! One connection to a cache server.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::BodyExt;
+use kube::client::{Body, ClientBuilder};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::time::{sleep, timeout};
+
+use super::error::{ClientError, Reason, Refusal, Trouble, one_line};
+use super::holdings::Holdings;
+use super::scope::{Scope, ScopeLayer};
+use super::source::Source;
+
+/// How long a connection may take to come about.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long an answer may stay silent; servers end a request after as long.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a busy server is asked again.
+const RETRIES_MAX: u32 = 3;
+
+/// The longest that we wait before asking a busy server again.
+const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// The largest answer that is read, in bytes.
+const ANSWER_BYTES_MAX: usize = 1 << 30;
+
+/// Where a kcpctl server counts what it holds.
+const HOLDINGS: &str = "/kcpctl/v1alpha1/holdings";
+
+/// A client of one cache server; cheap to clone, one connection pool.
+#[derive(Clone)]
+pub struct CacheClient {
+    client: kube::Client,
+    server: String,
+    ca: String,
+    identity: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Status {
+    message: String,
+    reason: String,
+    code: u16,
+    metadata: super::page::ListMeta,
+}
+
+impl Refusal {
+    /// Reads a Status body; any other text is the message itself.
+    pub(super) fn of_status(body: &[u8], code: u16) -> Self {
+        match serde_json::from_slice::<Status>(body) {
+            Ok(status) if !status.message.is_empty() => Self {
+                code: if status.code == 0 { code } else { status.code },
+                reason: status.reason,
+                message: one_line(&status.message),
+                resume: status.metadata.continue_token.filter(|token| !token.is_empty()),
+            },
+            _ => {
+                let text = String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
+                let word = StatusCode::from_u16(code).ok().and_then(|it| it.canonical_reason());
+                let message = match one_line(&text) {
+                    text if text.is_empty() => format!("{code} {}", word.unwrap_or_default()),
+                    text => text,
+                };
+                Self { code, message, ..Self::default() }
+            }
+        }
+    }
+}
+
+impl CacheClient {
+    /// A client of the server that `source` leads to; nothing is sent yet.
+    pub fn new(source: Source) -> Result<Self, ClientError> {
+        let Source { name, ca, identity, url, mut config } = source;
+        config.connect_timeout = Some(CONNECT_PATIENCE);
+        config.default_retry = false;
+        let agent = HeaderValue::from_static(concat!("kcpctl/", env!("CARGO_PKG_VERSION")));
+        config.headers.push((header::USER_AGENT, agent));
+        let builder = ClientBuilder::try_from(config).map_err(|error| {
+            let (_, cause) = Trouble::of(&error, &ca);
+            ClientError::Credentials { source_name: name.clone(), cause }
+        })?;
+        let client = builder.with_layer(&ScopeLayer).build();
+        Ok(Self { client, server: format!("{url} ({name})"), ca, identity })
+    }
+
+    /// What the server holds, counted by itself; nothing from a server that cannot.
+    pub async fn holdings(&self) -> Result<Option<Holdings>, ClientError> {
+        match self.get(None, HOLDINGS, "application/json").await {
+            Ok(body) => self.parse(&body).map(Some),
+            // The original knows no path without a shard, and says so with a 400.
+            Err(error) if matches!(error.refusal(), Some(it) if [400, 404].contains(&it.code)) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The whole answer to a GET of `url`, below `scope` if there is one.
+    pub async fn get(
+        &self,
+        scope: Option<&Scope>,
+        url: &str,
+        accept: &str,
+    ) -> Result<Bytes, ClientError> {
+        let response = self.send(scope, url, accept).await?;
+        self.collect(response.into_body()).await
+    }
+
+    /// The answer to a GET of `url`, whose body is still to come.
+    pub(super) async fn send(
+        &self,
+        scope: Option<&Scope>,
+        url: &str,
+        accept: &str,
+    ) -> Result<Response<Body>, ClientError> {
+        let mut attempt = 0;
+        loop {
+            let response = self.send_once(scope, url, accept).await?;
+            let status = response.status();
+            if status.is_success() {
+                return Ok(response);
+            }
+            let busy =
+                matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+            if busy && attempt < RETRIES_MAX {
+                attempt += 1;
+                sleep(retry_after(&response)).await;
+                continue;
+            }
+            let body = self.collect(response.into_body()).await?;
+            return Err(self.refused(Refusal::of_status(&body, status.as_u16())));
+        }
+    }
+
+    async fn send_once(
+        &self,
+        scope: Option<&Scope>,
+        url: &str,
+        accept: &str,
+    ) -> Result<Response<Body>, ClientError> {
+        let mut request = Request::get(url)
+            .header(header::ACCEPT, accept)
+            .body(Body::empty())
+            .map_err(|error| self.unreadable(&error.to_string()))?;
+        if let Some(scope) = scope {
+            request.extensions_mut().insert(scope.clone());
+        }
+        match timeout(ANSWER_PATIENCE, self.client.send(request)).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(self.broken(&error)),
+            Err(_) => Err(self.silent()),
+        }
+    }
+
+    async fn collect(&self, mut body: Body) -> Result<Bytes, ClientError> {
+        let mut collected = BytesMut::new();
+        loop {
+            match timeout(ANSWER_PATIENCE, body.frame()).await {
+                Err(_) => return Err(self.silent()),
+                Ok(None) => return Ok(collected.freeze()),
+                Ok(Some(Err(error))) => return Err(self.broken(&error)),
+                Ok(Some(Ok(frame))) => {
+                    if let Ok(data) = frame.into_data() {
+                        collected.extend_from_slice(&data);
+                    }
+                }
+            }
+            if collected.len() > ANSWER_BYTES_MAX {
+                return Err(self.unreadable("an answer of more than 1 GiB"));
+            }
+        }
+    }
+
+    /// Reads JSON that came from this server.
+    pub(super) fn parse<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, ClientError> {
+        serde_json::from_slice(body).map_err(|error| self.unreadable(&error.to_string()))
+    }
+
+    pub(super) fn refused(&self, refusal: Refusal) -> ClientError {
+        ClientError::Refused {
+            server: self.server.clone(),
+            identity: self.identity.clone(),
+            refusal: Box::new(refusal),
+        }
+    }
+
+    pub(super) fn unreadable(&self, reason: &str) -> ClientError {
+        ClientError::Unreadable { server: self.server.clone(), cause: Reason(one_line(reason)) }
+    }
+
+    pub(super) fn broken(&self, error: &(dyn std::error::Error + 'static)) -> ClientError {
+        let (trouble, cause) = Trouble::of(error, &self.ca);
+        ClientError::Connect {
+            server: self.server.clone(),
+            identity: self.identity.clone(),
+            trouble,
+            cause,
+        }
+    }
+
+    fn silent(&self) -> ClientError {
+        ClientError::Silent { server: self.server.clone(), seconds: ANSWER_PATIENCE.as_secs() }
+    }
+}
+
+fn retry_after<B>(response: &Response<B>) -> Duration {
+    let seconds = response
+        .headers()
+        .get(header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.parse().ok())
+        .unwrap_or(1);
+    Duration::from_secs(seconds).min(RETRY_WAIT_MAX)
+}

@@ -1,0 +1,203 @@
+//! Patches: changes to an object, in the three forms that clients send.
+//!
+//! * `strategic` is the one that Kubernetes made for its own types.
+//! * JSON Patch (RFC 6902) and JSON Merge Patch (RFC 7386) are a library's.
+//!
+//! # What is absent on purpose
+//!
+//! Server-side apply: it needs to know who owns which field, which no value here says.
+
+mod strategic;
+
+use serde_json::Value;
+
+use crate::model::json::tree;
+
+pub use strategic::StrategicError;
+
+/// How many operations a JSON Patch may have: each may copy much of the object.
+pub const OPERATIONS_MAX: usize = 10_000;
+
+/// The form of a patch.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PatchKind {
+    /// A list of operations.
+    Json,
+    /// The members that change; null removes one.
+    Merge,
+    /// As [`Merge`](Self::Merge), and lists can be merged too.
+    Strategic,
+}
+
+/// The patch does not change the object.
+#[derive(Debug, thiserror::Error)]
+pub enum PatchError {
+    /// It is not a patch of its form.
+    #[error("the patch cannot be read")]
+    Malformed(#[source] serde_json::Error),
+    /// It is JSON, but no object.
+    #[error("expected the patch to be a JSON object")]
+    NotAnObject,
+    /// It has too many operations.
+    #[error("the patch has {0} operations, the limit is {OPERATIONS_MAX}")]
+    TooLong(usize),
+    /// An operation does not fit the object, or a test in it failed.
+    #[error("the patch does not fit the object")]
+    Json(#[source] json_patch::PatchError),
+    /// A strategic merge patch says something that cannot be done.
+    #[error("the patch does not fit the object")]
+    Strategic(#[source] StrategicError),
+    /// What it would leave is no object.
+    #[error("the patch would leave something that is no object")]
+    Destructive,
+}
+
+impl PatchKind {
+    /// The form that a `Content-Type` names, for types of `group`.
+    pub fn from_content_type(content_type: &str, group: &str) -> Option<Self> {
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        match media_type {
+            "application/json-patch+json" => Some(Self::Json),
+            "application/merge-patch+json" => Some(Self::Merge),
+            "application/strategic-merge-patch+json" if strategic::is_supported(group) => {
+                Some(Self::Strategic)
+            }
+            _ => None,
+        }
+    }
+
+    /// The values of `Content-Type` that are understood for types of `group`.
+    pub fn content_types(group: &str) -> &'static [&'static str] {
+        let all = &[
+            "application/json-patch+json",
+            "application/merge-patch+json",
+            "application/strategic-merge-patch+json",
+        ];
+        if strategic::is_supported(group) { all } else { &all[..2] }
+    }
+
+    /// What `object` becomes, as canonical JSON without a newline. Both are JSON.
+    pub fn apply(self, object: &[u8], patch: &[u8]) -> Result<Vec<u8>, PatchError> {
+        let mut value: Value = serde_json::from_slice(object).map_err(PatchError::Malformed)?;
+        match self {
+            Self::Json => {
+                let patch: json_patch::Patch =
+                    serde_json::from_slice(patch).map_err(PatchError::Malformed)?;
+                if patch.0.len() > OPERATIONS_MAX {
+                    return Err(PatchError::TooLong(patch.0.len()));
+                }
+                json_patch::patch(&mut value, &patch).map_err(PatchError::Json)?;
+            }
+            Self::Merge => {
+                let patch: Value = serde_json::from_slice(patch).map_err(PatchError::Malformed)?;
+                if !patch.is_object() {
+                    return Err(PatchError::NotAnObject);
+                }
+                json_patch::merge(&mut value, &patch);
+            }
+            Self::Strategic => {
+                let patch: Value = serde_json::from_slice(patch).map_err(PatchError::Malformed)?;
+                let (Value::Object(object), Value::Object(changes)) = (&mut value, patch) else {
+                    return Err(PatchError::NotAnObject);
+                };
+                strategic::apply(object, changes).map_err(PatchError::Strategic)?;
+            }
+        }
+        if !value.is_object() {
+            return Err(PatchError::Destructive);
+        }
+        Ok(tree::to_vec(&value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RBAC: &str = "rbac.authorization.k8s.io";
+    const OBJECT: &[u8] = br#"{"metadata":{"labels":{"a":"1"}},"spec":{"l":[1,2]}}"#;
+
+    fn patched(kind: PatchKind, patch: &str) -> Result<String, String> {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        kind.apply(OBJECT, patch.as_bytes()).map(text).map_err(|it| it.to_string())
+    }
+
+    #[test]
+    fn the_content_type_says_the_form() {
+        for (content_type, group, kind) in [
+            ("application/json-patch+json", "", Some(PatchKind::Json)),
+            ("application/merge-patch+json; charset=utf-8", "a.b", Some(PatchKind::Merge)),
+            ("application/strategic-merge-patch+json", RBAC, Some(PatchKind::Strategic)),
+            ("application/strategic-merge-patch+json", "apis.kcp.io", None),
+            ("application/json", RBAC, None),
+            ("", RBAC, None),
+        ] {
+            assert_eq!(PatchKind::from_content_type(content_type, group), kind, "{content_type}");
+            for it in PatchKind::content_types(group) {
+                assert!(PatchKind::from_content_type(it, group).is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn each_form_changes_an_object() {
+        for (kind, patch, result) in [
+            (
+                PatchKind::Json,
+                r#"[{"op":"add","path":"/spec/l/-","value":"<"},{"op":"remove","path":"/metadata"}]"#,
+                r#"{"spec":{"l":[1,2,"\u003c"]}}"#,
+            ),
+            (
+                PatchKind::Merge,
+                r#"{"metadata":{"labels":{"a":null,"b":"2"}},"spec":{"l":[3]}}"#,
+                r#"{"metadata":{"labels":{"b":"2"}},"spec":{"l":[3]}}"#,
+            ),
+            (
+                PatchKind::Strategic,
+                r#"{"metadata":{"finalizers":["x/y"]},"spec":null}"#,
+                r#"{"metadata":{"finalizers":["x/y"],"labels":{"a":"1"}}}"#,
+            ),
+        ] {
+            assert_eq!(patched(kind, patch), Ok(result.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_patch_that_does_not_fit_is_refused() {
+        for (kind, patch, message) in [
+            (PatchKind::Json, "{}", "the patch cannot be read"),
+            (PatchKind::Json, "[{\"op\":\"burn\",\"path\":\"/a\"}]", "the patch cannot be read"),
+            (
+                PatchKind::Json,
+                r#"[{"op":"test","path":"/spec/l/0","value":7}]"#,
+                "the patch does not fit the object",
+            ),
+            (
+                PatchKind::Json,
+                r#"[{"op":"remove","path":"/none"}]"#,
+                "the patch does not fit the object",
+            ),
+            (
+                PatchKind::Json,
+                r#"[{"op":"replace","path":"","value":1}]"#,
+                "the patch would leave something that is no object",
+            ),
+            (PatchKind::Merge, "x", "the patch cannot be read"),
+            (PatchKind::Merge, "[]", "expected the patch to be a JSON object"),
+            (PatchKind::Strategic, "1", "expected the patch to be a JSON object"),
+            (
+                PatchKind::Strategic,
+                r#"{"spec":{"$patch":"burn"}}"#,
+                "the patch does not fit the object",
+            ),
+        ] {
+            assert_eq!(patched(kind, patch), Err(message.to_owned()), "{patch}");
+        }
+        let operation = r#"{"op":"test","path":"/spec/l/0","value":1}"#;
+        let long = format!("[{}]", vec![operation; OPERATIONS_MAX + 1].join(","));
+        assert_eq!(
+            patched(PatchKind::Json, &long),
+            Err("the patch has 10001 operations, the limit is 10000".to_owned())
+        );
+    }
+}

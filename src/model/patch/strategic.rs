@@ -1,0 +1,421 @@
+//! Strategic merge patch, for the Kubernetes types among ours.
+//!
+//! `kubectl apply` and `kubectl edit` send this form for every type that they know
+//! from Kubernetes: RBAC and admission registration. It is a merge patch that can
+//! also merge lists: element by element where a list has a merge key, value by
+//! value where it is a set. Which lists those are stands in [`LISTS`]; all others
+//! are replaced. What a patch cannot say by its values it says by directives,
+//! members whose name begins with `$`.
+//!
+//! # What is absent on purpose
+//!
+//! Types with schemas of their own: no list of theirs has a merge key that clients know.
+
+use serde_json::{Map, Value};
+
+/// The lists that are merged: the path of each, and how.
+const LISTS: [(&str, Merge); 6] = [
+    ("metadata.finalizers", Merge::Values),
+    ("metadata.ownerReferences", Merge::By("uid")),
+    ("spec.matchConditions", Merge::By("name")),
+    ("spec.variables", Merge::By("name")),
+    ("webhooks", Merge::By("name")),
+    ("webhooks.matchConditions", Merge::By("name")),
+];
+
+/// How a list is merged.
+#[derive(Clone, Copy)]
+enum Merge {
+    /// As a set of plain values.
+    Values,
+    /// Element by element; the member called so tells them apart.
+    By(&'static str),
+}
+
+const DIRECTIVE: &str = "$patch";
+const RETAIN: &str = "$retainKeys";
+const ORDER: &str = "$setElementOrder/";
+const REMOVE: &str = "$deleteFromPrimitiveList/";
+
+type Object = Map<String, Value>;
+
+/// The patch says something that cannot be done.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum StrategicError {
+    /// A `$patch` that we do not know.
+    #[error("unknown value of `$patch` at `{path}`: expected `replace`, `merge` or `delete`")]
+    Directive {
+        /// Where it stands.
+        path: String,
+    },
+    /// A directive of another type than it must have.
+    #[error("`{directive}` at `{path}` must be a list")]
+    NotAList {
+        /// The directive.
+        directive: String,
+        /// Where it stands.
+        path: String,
+    },
+    /// An element of a list with a merge key that has none.
+    #[error("an element of `{path}` has no `{key}`, by which its elements are told apart")]
+    NoKey {
+        /// The list.
+        path: String,
+        /// The merge key.
+        key: &'static str,
+    },
+}
+
+/// Whether clients may send strategic merge patches for types of `group`.
+pub(super) fn is_supported(group: &str) -> bool {
+    matches!(group, "" | "rbac.authorization.k8s.io" | "admissionregistration.k8s.io")
+}
+
+/// Changes `object` as `changes` say. After an error `object` is not to be used.
+pub(super) fn apply(object: &mut Object, changes: Object) -> Result<(), StrategicError> {
+    merge_object(object, changes, "")
+}
+
+fn merge_object(
+    object: &mut Object,
+    mut changes: Object,
+    path: &str,
+) -> Result<(), StrategicError> {
+    match changes.remove(DIRECTIVE).as_ref().map(Value::as_str) {
+        None | Some(Some("merge")) => {}
+        Some(Some("replace")) => {
+            *object = without_directives(changes);
+            return Ok(());
+        }
+        Some(Some("delete")) => {
+            object.clear();
+            return Ok(());
+        }
+        Some(_) => return Err(StrategicError::Directive { path: path.to_owned() }),
+    }
+    if let Some(retained) = changes.remove(RETAIN) {
+        let retained = list(retained, RETAIN, path)?;
+        object.retain(|key, _| retained.iter().any(|it| it == key));
+    }
+    let mut orders = Vec::new();
+    let mut removals = Vec::new();
+    let mut values = Vec::new();
+    for (key, value) in changes {
+        if let Some(name) = key.strip_prefix(ORDER) {
+            orders.push((name.to_owned(), list(value, &key, path)?));
+        } else if let Some(name) = key.strip_prefix(REMOVE) {
+            removals.push((name.to_owned(), list(value, &key, path)?));
+        } else {
+            values.push((key, value));
+        }
+    }
+    for (key, removed) in removals {
+        if let Some(Value::Array(items)) = object.get_mut(&key) {
+            items.retain(|it| !removed.contains(it));
+        }
+    }
+    for (key, value) in values {
+        let order = orders.iter().position(|(name, _)| *name == key);
+        let order = order.map(|at| orders.swap_remove(at).1);
+        merge_member(object, key, value, order, path)?;
+    }
+    // An order without values sorts what is there.
+    for (key, order) in orders {
+        let path = joined(path, &key);
+        if let (Some(Value::Array(items)), Some(merge_key)) =
+            (object.get_mut(&key), strategy(&path))
+        {
+            let live = items.clone();
+            *items = ordered(std::mem::take(items), &order, &live, merge_key);
+        }
+    }
+    Ok(())
+}
+
+fn merge_member(
+    object: &mut Object,
+    key: String,
+    value: Value,
+    order: Option<Vec<Value>>,
+    path: &str,
+) -> Result<(), StrategicError> {
+    if value.is_null() {
+        object.remove(&key);
+        return Ok(());
+    }
+    let path = joined(path, &key);
+    match (object.get_mut(&key), value) {
+        (Some(Value::Object(old)), Value::Object(new)) => merge_object(old, new, &path),
+        (Some(Value::Array(old)), Value::Array(new)) => {
+            let Some(merge) = strategy(&path) else {
+                *old = new.into_iter().map(clean).collect();
+                return Ok(());
+            };
+            let live = old.clone();
+            merge_list(old, new, merge, &path)?;
+            if let Some(order) = order {
+                *old = ordered(std::mem::take(old), &order, &live, merge);
+            }
+            Ok(())
+        }
+        (_, value) => {
+            object.insert(key, clean(value));
+            Ok(())
+        }
+    }
+}
+
+fn merge_list(
+    old: &mut Vec<Value>,
+    new: Vec<Value>,
+    merge: Merge,
+    path: &str,
+) -> Result<(), StrategicError> {
+    let Merge::By(key) = merge else {
+        for value in new {
+            if !old.contains(&value) {
+                old.push(value);
+            }
+        }
+        return Ok(());
+    };
+    // One element that says so replaces the list by the others.
+    if new.iter().any(|it| it.get(DIRECTIVE).is_some_and(|it| it == "replace")) {
+        old.clear();
+    }
+    for item in new {
+        let Value::Object(mut item) = item else {
+            return Err(StrategicError::NoKey { path: path.to_owned(), key });
+        };
+        let directive = item.get(DIRECTIVE).and_then(Value::as_str).map(str::to_owned);
+        if directive.as_deref() == Some("replace") {
+            continue;
+        }
+        let Some(name) = item.get(key).cloned() else {
+            return Err(StrategicError::NoKey { path: path.to_owned(), key });
+        };
+        let is_it = |it: &Value| it.get(key) == Some(&name);
+        if directive.as_deref() == Some("delete") {
+            old.retain(|it| !is_it(it));
+            continue;
+        }
+        if let Some(Value::Object(found)) = old.iter_mut().find(|it| is_it(it)) {
+            merge_object(found, item, path)?;
+            continue;
+        }
+        if item.remove(DIRECTIVE).is_some_and(|it| it != "merge") {
+            return Err(StrategicError::Directive { path: path.to_owned() });
+        }
+        old.push(Value::Object(without_directives(item)));
+    }
+    Ok(())
+}
+
+/// Sorts a merged list: what the patch orders stands in that order, and each
+/// element that only the live object has keeps its place among them.
+fn ordered(items: Vec<Value>, order: &[Value], live: &[Value], merge: Merge) -> Vec<Value> {
+    let key = |it: &Value| match merge {
+        Merge::By(key) => it.get(key).cloned().unwrap_or_default(),
+        Merge::Values => it.clone(),
+    };
+    let rank = |among: &[Value], it: &Value| {
+        let wanted = key(it);
+        among.iter().position(|other| key(other) == wanted).unwrap_or(usize::MAX)
+    };
+    let (mut sorted, only_live): (Vec<_>, Vec<_>) =
+        items.into_iter().partition(|it| rank(order, it) < usize::MAX);
+    sorted.sort_by_key(|it| rank(order, it));
+    let mut from = 0;
+    for item in only_live {
+        let place = rank(live, &item);
+        let after = |it: &Value| {
+            let other = rank(live, it);
+            other < usize::MAX && other > place
+        };
+        let at = sorted[from..].iter().position(after).map_or(sorted.len(), |at| from + at);
+        sorted.insert(at, item);
+        from = at + 1;
+    }
+    sorted
+}
+
+/// How the list at `path` is merged, if it is.
+fn strategy(path: &str) -> Option<Merge> {
+    LISTS.iter().find(|(list, _)| *list == path).map(|(_, merge)| *merge)
+}
+
+fn list(value: Value, directive: &str, path: &str) -> Result<Vec<Value>, StrategicError> {
+    if let Value::Array(items) = value {
+        return Ok(items);
+    }
+    Err(StrategicError::NotAList { directive: directive.to_owned(), path: path.to_owned() })
+}
+
+fn joined(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// A value that goes in where none was: without nulls and directives.
+fn clean(value: Value) -> Value {
+    match value {
+        Value::Object(members) => Value::Object(without_directives(members)),
+        Value::Array(items) => Value::Array(items.into_iter().map(clean).collect()),
+        scalar => scalar,
+    }
+}
+
+fn without_directives(members: Object) -> Object {
+    let is_directive = |key: &str| {
+        matches!(key, DIRECTIVE | RETAIN) || key.starts_with(ORDER) || key.starts_with(REMOVE)
+    };
+    members
+        .into_iter()
+        .filter(|(key, value)| !value.is_null() && !is_directive(key))
+        .map(|(key, value)| (key, clean(value)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn patched(object: Value, patch: Value) -> Result<Value, StrategicError> {
+        let (Value::Object(mut object), Value::Object(changes)) = (object, patch) else {
+            panic!("not objects")
+        };
+        apply(&mut object, changes).map(|()| Value::Object(object))
+    }
+
+    #[test]
+    fn objects_merge_and_nulls_remove() {
+        assert_eq!(
+            patched(
+                json!({"metadata": {"labels": {"a": "1", "b": "2"}}, "x": {"y": 1}}),
+                json!({"metadata": {"labels": {"a": null, "c": "3"}}, "x": 5, "new": {"z": null, "w": 1}, "gone": null}),
+            ),
+            Ok(json!({"metadata": {"labels": {"b": "2", "c": "3"}}, "x": 5, "new": {"w": 1}}))
+        );
+    }
+
+    #[test]
+    fn a_list_without_a_merge_key_is_replaced() {
+        assert_eq!(
+            patched(json!({"rules": [{"verbs": ["get"]}]}), json!({"rules": [{"verbs": ["*"]}]})),
+            Ok(json!({"rules": [{"verbs": ["*"]}]}))
+        );
+    }
+
+    #[test]
+    fn webhooks_merge_by_name() {
+        assert_eq!(
+            patched(
+                json!({"webhooks": [{"name": "a", "timeoutSeconds": 1, "failurePolicy": "Fail"}, {"name": "b"}, {"name": "c"}]}),
+                json!({"webhooks": [
+                    {"name": "a", "timeoutSeconds": 2, "matchConditions": [{"name": "m", "$patch": "merge"}]},
+                    {"name": "b", "$patch": "delete"},
+                    {"name": "d"},
+                ]}),
+            ),
+            Ok(json!({"webhooks": [
+                {"name": "a", "timeoutSeconds": 2, "failurePolicy": "Fail", "matchConditions": [{"name": "m"}]},
+                {"name": "c"},
+                {"name": "d"},
+            ]}))
+        );
+    }
+
+    #[test]
+    fn conditions_inside_webhooks_merge_too() {
+        assert_eq!(
+            patched(
+                json!({"webhooks": [{"name": "a", "matchConditions": [{"name": "m", "expression": "1"}, {"name": "n"}]}]}),
+                json!({"webhooks": [{"name": "a", "matchConditions": [{"name": "m", "expression": "2"}]}]}),
+            ),
+            Ok(
+                json!({"webhooks": [{"name": "a", "matchConditions": [{"name": "m", "expression": "2"}, {"name": "n"}]}]})
+            )
+        );
+    }
+
+    #[test]
+    fn a_list_and_an_object_can_be_replaced() {
+        assert_eq!(
+            patched(
+                json!({"webhooks": [{"name": "a"}], "spec": {"a": 1, "b": 2}, "x": {"a": 1}}),
+                json!({"webhooks": [{"$patch": "replace"}, {"name": "z"}], "spec": {"$patch": "replace", "c": 3}, "x": {"$patch": "delete"}}),
+            ),
+            Ok(json!({"webhooks": [{"name": "z"}], "spec": {"c": 3}, "x": {}}))
+        );
+    }
+
+    #[test]
+    fn finalizers_are_a_set() {
+        assert_eq!(
+            patched(
+                json!({"metadata": {"finalizers": ["a", "b", "c"]}}),
+                json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["b"], "$setElementOrder/finalizers": ["d", "a"], "finalizers": ["d", "a"]}}),
+            ),
+            Ok(json!({"metadata": {"finalizers": ["d", "a", "c"]}}))
+        );
+    }
+
+    #[test]
+    fn elements_take_the_order_that_the_patch_says_and_others_keep_their_place() {
+        let webhooks = |names: &[&str]| -> Value {
+            names.iter().map(|name| json!({"name": name})).collect::<Vec<_>>().into()
+        };
+        assert_eq!(
+            patched(
+                json!({"webhooks": webhooks(&["a", "live", "b", "last"])}),
+                json!({"$setElementOrder/webhooks": webhooks(&["b", "a", "new"]), "webhooks": webhooks(&["new"])}),
+            ),
+            Ok(json!({"webhooks": webhooks(&["live", "b", "a", "new", "last"])}))
+        );
+        assert_eq!(
+            patched(
+                json!({"webhooks": webhooks(&["a", "b"])}),
+                json!({"$setElementOrder/webhooks": webhooks(&["b", "a"])}),
+            ),
+            Ok(json!({"webhooks": webhooks(&["b", "a"])}))
+        );
+    }
+
+    #[test]
+    fn only_retained_keys_stay() {
+        assert_eq!(
+            patched(
+                json!({"spec": {"a": 1, "b": 2, "c": 3}}),
+                json!({"spec": {"$retainKeys": ["a", "d"], "d": 4}}),
+            ),
+            Ok(json!({"spec": {"a": 1, "d": 4}}))
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_refused_with_its_place() {
+        let object = || json!({"webhooks": [{"name": "a"}], "spec": {}});
+        for (patch, message) in [
+            (
+                json!({"spec": {"$patch": "burn"}}),
+                "unknown value of `$patch` at `spec`: expected `replace`, `merge` or `delete`",
+            ),
+            (
+                json!({"webhooks": [{"name": "z", "$patch": "burn"}]}),
+                "unknown value of `$patch` at `webhooks`: expected `replace`, `merge` or `delete`",
+            ),
+            (
+                json!({"webhooks": [{"timeoutSeconds": 1}]}),
+                "an element of `webhooks` has no `name`, by which its elements are told apart",
+            ),
+            (
+                json!({"webhooks": ["a"]}),
+                "an element of `webhooks` has no `name`, by which its elements are told apart",
+            ),
+            (json!({"spec": {"$retainKeys": 1}}), "`$retainKeys` at `spec` must be a list"),
+        ] {
+            assert_eq!(patched(object(), patch).unwrap_err().to_string(), message);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What a client wants to read: the first clause of `Accept` that can be served.
+
+use super::status::ApiError;
+use super::table::MetaVersion;
+
+/// How objects are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Form {
+    /// Whole.
+    Object,
+    /// As rows of a table.
+    Table(MetaVersion),
+    /// Their metadata alone.
+    Partial(MetaVersion),
+}
+
+/// What is asked for, as far as the form of the answer goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Shape {
+    /// One object.
+    One,
+    /// A list of them.
+    List,
+    /// A stream of changes.
+    Watch,
+}
+
+const OFFERED: &str = "application/json";
+
+const OFFERED_STREAM: &str = "application/json, application/json;stream=watch";
+
+/// Chooses the form. An `Accept` that is empty or missing asks for whole objects.
+pub fn choose(accept: &str, shape: Shape) -> Result<Form, ApiError> {
+    if accept.trim().is_empty() {
+        return Ok(Form::Object);
+    }
+    let offered = if shape == Shape::Watch { OFFERED_STREAM } else { OFFERED };
+    accept
+        .split(',')
+        .find_map(|clause| form(clause, shape))
+        .ok_or_else(|| ApiError::not_acceptable(offered))
+}
+
+fn form(clause: &str, shape: Shape) -> Option<Form> {
+    let mut parts = clause.split(';').map(str::trim);
+    if !matches!(parts.next()?, "application/json" | "application/*" | "*/*") {
+        return None;
+    }
+    let (mut form, mut version, mut group, mut stream) = ("", "", "", "");
+    for parameter in parts {
+        match parameter.split_once('=')? {
+            ("as", value) => form = value,
+            ("v", value) => version = value,
+            ("g", value) => group = value,
+            ("stream", value) => stream = value,
+            _ => {}
+        }
+    }
+    if !matches!((stream, shape), ("", _) | ("watch", Shape::Watch)) {
+        return None;
+    }
+    if form.is_empty() {
+        return Some(Form::Object);
+    }
+    let version = version.parse().ok().filter(|_| group == "meta.k8s.io")?;
+    match (form, shape) {
+        ("Table", _) => Some(Form::Table(version)),
+        ("PartialObjectMetadata", Shape::One | Shape::Watch)
+        | ("PartialObjectMetadataList", Shape::List) => Some(Form::Partial(version)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_clause_that_can_be_served_wins() {
+        let table = Form::Table(MetaVersion::V1);
+        let partial = Form::Partial(MetaVersion::V1);
+        for (accept, shape, expected) in [
+            ("", Shape::One, Some(Form::Object)),
+            ("*/*", Shape::List, Some(Form::Object)),
+            (
+                "application/vnd.kubernetes.protobuf,application/json",
+                Shape::List,
+                Some(Form::Object),
+            ),
+            ("application/vnd.kubernetes.protobuf", Shape::List, None),
+            (
+                "application/json;as=Table;v=v1;g=meta.k8s.io,application/json",
+                Shape::List,
+                Some(table),
+            ),
+            ("application/json; as=Table; v=v1; g=meta.k8s.io", Shape::List, Some(table)),
+            ("application/json;as=Table;v=v1", Shape::List, None),
+            (
+                "application/json;as=Table;v=v9;g=meta.k8s.io,application/json",
+                Shape::One,
+                Some(Form::Object),
+            ),
+            (
+                "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+                Shape::List,
+                Some(partial),
+            ),
+            ("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1", Shape::List, None),
+            (
+                "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
+                Shape::Watch,
+                Some(partial),
+            ),
+            ("application/json;stream=watch", Shape::Watch, Some(Form::Object)),
+            ("application/json;stream=watch", Shape::List, None),
+            ("text/html", Shape::One, None),
+        ] {
+            assert_eq!(choose(accept, shape).ok(), expected, "{accept}");
+        }
+    }
+}

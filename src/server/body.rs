@@ -1,0 +1,162 @@
+//! What an answer is made of.
+//!
+//! A [`Body`] is nothing, one slice of bytes, or a stream of slices. The first two
+//! cost no allocation: a slice goes to the connection as it is.
+//!
+//! # What is absent on purpose
+//!
+//! A stream has one way to fail, [`Cut`]: the connection is closed (HTTP/1.1) or the
+//! stream reset (HTTP/2), so that no client takes half an answer for a whole one. An
+//! error with words belongs into the status line, or into a frame of a watch.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+use http_body::{Frame, SizeHint};
+
+/// The body of an answer.
+pub struct Body(Inner);
+
+enum Inner {
+    Empty,
+    Full(Bytes),
+    Stream { frames: Frames, length: Option<u64> },
+}
+
+type Frames = Pin<Box<dyn Stream<Item = Result<Bytes, Cut>> + Send>>;
+
+/// The rest of an answer cannot be given.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the answer was cut short")]
+pub struct Cut;
+
+impl Body {
+    /// Nothing.
+    pub const fn empty() -> Self {
+        Self(Inner::Empty)
+    }
+
+    /// Slices of unknown number, such as a watch. The end of the stream is the end
+    /// of the answer.
+    pub fn stream(frames: impl Stream<Item = Bytes> + Send + 'static) -> Self {
+        Self::cuttable(frames.map(Ok))
+    }
+
+    /// Slices of unknown number, of which the last may never come.
+    pub fn cuttable(frames: impl Stream<Item = Result<Bytes, Cut>> + Send + 'static) -> Self {
+        Self(Inner::Stream { frames: Box::pin(frames), length: None })
+    }
+
+    /// Slices that come to exactly `length` bytes, unless they are cut short.
+    pub fn sized(
+        length: u64,
+        frames: impl Stream<Item = Result<Bytes, Cut>> + Send + 'static,
+    ) -> Self {
+        Self(Inner::Stream { frames: Box::pin(frames), length: Some(length) })
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        if bytes.is_empty() { Self::empty() } else { Self(Inner::Full(bytes)) }
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Bytes::from_static(text.as_bytes()).into()
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match &mut self.0 {
+            Inner::Empty => Poll::Ready(None),
+            Inner::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                self.0 = Inner::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Inner::Stream { frames, length } => {
+                let frame = std::task::ready!(frames.as_mut().poll_next(cx));
+                if let (Some(Ok(bytes)), Some(length)) = (&frame, length) {
+                    *length = length.saturating_sub(bytes.len() as u64);
+                }
+                Poll::Ready(frame.map(|frame| frame.map(Frame::data)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.0, Inner::Empty)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Inner::Empty => SizeHint::with_exact(0),
+            Inner::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Inner::Stream { length: Some(length), .. } => SizeHint::with_exact(*length),
+            Inner::Stream { length: None, .. } => SizeHint::default(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Inner::Empty => f.write_str("Body::empty"),
+            Inner::Full(bytes) => write!(f, "Body::full({} bytes)", bytes.len()),
+            Inner::Stream { length, .. } => write!(f, "Body::stream({length:?})"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body::Body as _;
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_slice_is_sent_as_it_is() {
+        let bytes = Bytes::from(vec![b'x'; 100]);
+        let body = Body::from(bytes.clone());
+        assert_eq!(body.size_hint().exact(), Some(100));
+        let sent = body.collect().await.unwrap().to_bytes();
+        assert_eq!(sent.as_ptr(), bytes.as_ptr());
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_is_cut_short_fails() {
+        let frames = futures::stream::iter([Ok(Bytes::from_static(b"[1,")), Err(Cut)]);
+        assert!(Body::cuttable(frames).collect().await.is_err());
+    }
+
+    #[test]
+    fn nothing_is_nothing_however_it_is_said() {
+        for body in [Body::empty(), Body::from(""), Body::from(Vec::new())] {
+            assert!(body.is_end_stream(), "{body:?}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Deleting all objects of a collection that match.
+
+use bytes::Bytes;
+use futures::future::join_all;
+use http::{Response, StatusCode};
+
+use crate::store::{Expect, Place};
+use crate::view::{CommitError, Draft};
+
+use super::object::unavailable;
+use super::{Call, Shape, json_response};
+use crate::server::body::Body;
+use crate::server::encode::ListMetadata;
+use crate::server::status::ApiError;
+
+/// How many deletes are in the queue at once, so that other writers get their turn.
+const SLICE: usize = 500;
+
+impl Call<'_> {
+    pub(super) async fn delete_collection(&self, body: Bytes) -> Result<Response<Body>, ApiError> {
+        self.concrete("deletecollection")?;
+        let encoder = self.encoder(Shape::List)?;
+        let options = self.query.list_options(false)?;
+        let filter = self.filter(&options)?;
+        let dry_run =
+            self.delete_options(&body)?.is_dry_run() || self.query.dry_run("DeleteOptions")?;
+        let snapshot = self.app.view.snapshot(&self.served.key);
+        let limit = if options.limit == 0 { usize::MAX } else { options.limit };
+        let found: Vec<_> = snapshot
+            .list(&filter.scope, None)
+            .filter(|(path, entry)| filter.selects(path, entry))
+            .take(limit)
+            .map(|(path, entry)| (path.clone(), entry.clone()))
+            .collect();
+        let mut gone = Vec::with_capacity(found.len());
+        for slice in found.chunks(SLICE) {
+            if dry_run {
+                gone.extend(slice.iter().map(|(_, entry)| entry.clone()));
+                continue;
+            }
+            let deletes = slice.iter().map(|(path, _)| self.delete_at(path));
+            for outcome in join_all(deletes).await {
+                gone.extend(outcome?);
+            }
+        }
+        let revision = self.app.view.root().revision();
+        let metadata = ListMetadata { revision, ..ListMetadata::default() };
+        Ok(json_response(StatusCode::OK, encoder.list(gone, &metadata)))
+    }
+
+    /// Deletes what lives at `path` now; none if somebody else has.
+    async fn delete_at(
+        &self,
+        path: &std::sync::Arc<str>,
+    ) -> Result<Option<std::sync::Arc<crate::view::Entry>>, ApiError> {
+        let (kind, origin) = (self.served.key.clone(), self.served.origin.clone());
+        let place = Place { kind, origin, path: path.clone() };
+        let mut current =
+            self.app.view.root().get(&place.kind, &place.origin, &place.path).cloned();
+        while let Some(entry) = current {
+            let expect = Expect::At(entry.revision());
+            match self.app.view.commit(Draft { place: place.clone(), expect, value: None }).await {
+                Ok(_) => return Ok(Some(entry)),
+                Err(CommitError::Lost(now)) => current = now,
+                Err(error) => return Err(unavailable(&error)),
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,126 @@
+//! A list: a snapshot at the revision it names, also across its pages.
+
+use std::sync::Arc;
+
+use http::{Response, StatusCode};
+
+use crate::model::Revision;
+use crate::view::{Entry, Filter, Scope, Snapshot};
+
+use super::token::Token;
+use super::{Call, Shape, json_response};
+use crate::server::body::Body;
+use crate::server::encode::ListMetadata;
+use crate::server::query::{ListOptions, Matching};
+use crate::server::status::ApiError;
+
+/// The items of one page, and where it ends.
+struct Page {
+    items: Vec<Arc<Entry>>,
+    /// The path of the last item, if there is more after it.
+    last: Option<Arc<str>>,
+}
+
+impl Call<'_> {
+    pub(super) fn list(&self) -> Result<Response<Body>, ApiError> {
+        let encoder = self.encoder(Shape::List)?;
+        let options = self.query.list_options(false)?;
+        let filter = self.filter(&options)?;
+        let token = match options.token.as_str() {
+            "" => None,
+            text => {
+                if options.revision.is_some() {
+                    return Err(ApiError::bad_request(
+                        "specifying resource version is not allowed when using continue",
+                    ));
+                }
+                Some(Token::decode(text)?)
+            }
+        };
+        let snapshot = self.snapshot(&options, token.as_ref(), &filter.scope)?;
+        let after = token.as_ref().map(|token| format!("{}{}", filter.scope.prefix(), token.after));
+        let page = page(&snapshot, &filter, after.as_deref(), options.limit);
+        let left = match (&page.last, filter.has_selectors()) {
+            (None, _) | (_, true) => None,
+            (Some(_), false) => {
+                let known = token.and_then(|token| token.left);
+                let all =
+                    known.unwrap_or_else(|| snapshot.list(&filter.scope, after.as_deref()).count());
+                Some(all.saturating_sub(page.items.len()))
+            }
+        };
+        let prefix = filter.scope.prefix().len();
+        let next = page.last.map(|path| {
+            let after = path[prefix..].to_owned();
+            Token { revision: Some(snapshot.revision), after, left }.encode()
+        });
+        let metadata = ListMetadata {
+            revision: snapshot.revision,
+            token: next.unwrap_or_default(),
+            remaining: left,
+        };
+        Ok(json_response(StatusCode::OK, encoder.list(page.items, &metadata)))
+    }
+
+    /// What is listed or watched, and what it must match.
+    pub(super) fn filter(&self, options: &ListOptions) -> Result<Filter, ApiError> {
+        if options.fields.asks_for_namespace() && !self.served.kind.namespaced {
+            return Err(ApiError::bad_request("field label not supported: metadata.namespace"));
+        }
+        let mut scope = self.scope();
+        scope.name = options.fields.name().map(str::to_owned);
+        Ok(Filter { scope, labels: options.labels.clone(), fields: options.fields.clone() })
+    }
+
+    /// The objects at the revision that is asked for.
+    fn snapshot(
+        &self,
+        options: &ListOptions,
+        token: Option<&Token>,
+        scope: &Scope,
+    ) -> Result<Snapshot, ApiError> {
+        let view = &self.app.view;
+        let root = view.root();
+        let at = match token {
+            Some(token) => token.revision,
+            None => options.revision.filter(|_| match options.matching {
+                Matching::Exact => true,
+                Matching::NotOlderThan => false,
+                Matching::Unset => options.limit > 0,
+            }),
+        };
+        let asked = at.or(options.revision).unwrap_or(Revision::ZERO);
+        if asked > root.revision() {
+            return Err(ApiError::too_large_revision(asked.0, root.revision().0));
+        }
+        let Some(at) = at else { return Ok(root.snapshot(&self.served.key)) };
+        root.snapshot_at(&self.served.key, at).map_err(|_| match token {
+            None => ApiError::expired("The resourceVersion for the provided list is too old."),
+            Some(token) => {
+                let after = token.after.clone();
+                let _ = scope;
+                ApiError::expired_page(&Token { revision: None, after, left: None }.encode())
+            }
+        })
+    }
+}
+
+/// At most `limit` items that match, or all of them if it is 0.
+fn page(snapshot: &Snapshot, filter: &Filter, after: Option<&str>, limit: usize) -> Page {
+    let mut items = Vec::new();
+    let mut last = None;
+    let selects = filter.has_selectors();
+    for (path, entry) in snapshot.list(&filter.scope, after) {
+        if selects && !filter.selects(path, entry) {
+            continue;
+        }
+        if limit > 0 && items.len() == limit {
+            return Page { items, last };
+        }
+        items.push(entry.clone());
+        if limit > 0 {
+            last = Some(path.clone());
+        }
+    }
+    Page { items, last: None }
+}

@@ -1,0 +1,500 @@
+//! From a request to its answer: one file a verb.
+//!
+//! [`App::answer`] is the one place that asks who the client is, what it may do, and
+//! turns a refusal into a response; everything below it uses `?`.
+
+mod collection;
+mod docs;
+mod list;
+mod object;
+mod token;
+mod watch;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming as Stream;
+
+use crate::model::{Access as TypeAccess, Cluster, ClusterName, Shard, ShardName};
+use crate::shutdown::Shutdown;
+use crate::store::Keyspace;
+use crate::view::{Scope, View};
+
+use super::Flavor;
+use super::accept::{self, Form, Shape};
+use super::auth::{Access, Asked, Identity, forbidden_message};
+use super::body::Body;
+use super::conn::{Handler, Peer};
+use super::discovery::Discovery;
+use super::encode::Encoder;
+use super::metrics::{Metrics, RequestKind, Scope as MetricsScope, StoreFacts, TypeLabels, Verb};
+use super::openapi::OpenApi;
+use super::path::{self, Endpoint, ResourcePath, Route, Scoped};
+use super::plan::{FieldValidation, Incoming, Subject};
+use super::query::Query;
+use super::status::{ApiError, Problem, Qualified, quoted};
+use super::types::{Served, Types};
+
+/// The largest body of a request, in bytes: that of the original.
+pub const BODY_BYTES_MAX: usize = 3 << 20;
+
+/// How long anything but a watch may take: that of the original.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often a write that lost a race is planned again.
+const REPLANS_MAX: usize = 32;
+
+/// What answers requests: the view, and everything that is known beforehand.
+pub struct App {
+    view: Arc<View>,
+    keys: Keyspace,
+    types: Types,
+    discovery: Discovery,
+    openapi: OpenApi,
+    metrics: Arc<Metrics>,
+    options: AppOptions,
+    shutdown: Shutdown,
+}
+
+/// How the server should behave.
+pub struct AppOptions {
+    /// Which server it should look like.
+    pub flavor: Flavor,
+    /// How long every request waits before anything else.
+    pub synthetic_delay: Duration,
+    /// What ails the store, if anything does.
+    pub trouble: Box<dyn Fn() -> Option<String> + Send + Sync>,
+    /// What the store did, for the metrics.
+    pub store_facts: Box<dyn Fn() -> StoreFacts + Send + Sync>,
+}
+
+/// A request for objects, past the door.
+struct Call<'a> {
+    app: &'a App,
+    scoped: &'a Scoped,
+    cluster: &'a Cluster,
+    path: &'a ResourcePath,
+    served: &'a Served,
+    query: &'a Query,
+    headers: &'a HeaderMap,
+}
+
+/// An answer to a write: the object, and what the client should know.
+struct Answer {
+    status: StatusCode,
+    body: Bytes,
+    warnings: Vec<String>,
+}
+
+impl App {
+    /// An app over `view`, whose keys are those of `keys`.
+    pub fn new(
+        view: Arc<View>,
+        keys: Keyspace,
+        metrics: Arc<Metrics>,
+        options: AppOptions,
+        shutdown: Shutdown,
+    ) -> Self {
+        Self {
+            metrics,
+            view,
+            keys,
+            types: Types::built_in(),
+            discovery: Discovery::new(Types::all()),
+            openapi: OpenApi::new(Types::all()),
+            options,
+            shutdown,
+        }
+    }
+
+    async fn answer(
+        &self,
+        peer: &Peer,
+        head: http::request::Parts,
+        body: Stream,
+        seen: &mut Seen,
+    ) -> Result<Response<Body>, ApiError> {
+        if !self.options.synthetic_delay.is_zero() {
+            tokio::time::sleep(self.options.synthetic_delay).await;
+        }
+        let route = path::parse(head.uri.path(), self.options.flavor)?;
+        let query = Query::parse(head.uri.query().unwrap_or_default());
+        let identity = peer.identity();
+        match route {
+            Route::Health(check) => Ok(self.health(check, None, &query)),
+            Route::Metrics => {
+                self.admit(&identity, Access::Metrics, &head.method, "/metrics")?;
+                Ok(self.metrics(&head.headers))
+            }
+            Route::WhoAmI => Ok(docs::who_am_i(&identity)),
+            Route::Holdings => {
+                let path = "/kcpctl/v1alpha1/holdings";
+                self.admit(&identity, Access::ReadCache, &head.method, path)?;
+                Ok(self.holdings())
+            }
+            Route::Control(path) => {
+                self.admit(&identity, Access::Control, &head.method, &path)?;
+                Err(ApiError::no_such_path(format!(
+                    "nothing is served at {}; the cache is below /services/cache/shards/{{shard}}/clusters/{{cluster}}",
+                    quoted(path.as_bytes())
+                )))
+            }
+            Route::Scoped(scoped) => match &scoped.endpoint {
+                Endpoint::Resource(resource) => {
+                    self.resource(&identity, &scoped, resource, &query, &head, body, seen).await
+                }
+                _ => {
+                    let access = match scoped.endpoint {
+                        Endpoint::Health(_) => Access::Health,
+                        Endpoint::HealthCheck(..) => Access::Other,
+                        _ => Access::ReadCache,
+                    };
+                    self.admit(&identity, access, &head.method, &scoped.path)?;
+                    self.document(&scoped, &head, &query)
+                }
+            },
+        }
+    }
+
+    /// Lets a client pass to a path that names no resource.
+    fn admit(
+        &self,
+        identity: &Identity,
+        access: Access<'_>,
+        method: &Method,
+        path: &str,
+    ) -> Result<(), ApiError> {
+        if identity.may(access) {
+            return Ok(());
+        }
+        let verb = method.as_str().to_ascii_lowercase();
+        let message = forbidden_message(identity, &Asked::Path { verb: &verb, path });
+        Err(ApiError::forbidden(message, None))
+    }
+
+    async fn resource(
+        &self,
+        identity: &Identity,
+        scoped: &Scoped,
+        path: &ResourcePath,
+        query: &Query,
+        head: &http::request::Parts,
+        body: Stream,
+        seen: &mut Seen,
+    ) -> Result<Response<Body>, ApiError> {
+        let verb = verb_of(&head.method, path, query);
+        let served = self.types.find(&path.group, &path.version, &path.resource);
+        seen.resource(self, path, verb, served.is_some());
+        admit_resource(identity, scoped, path, verb)?;
+        if path.identity.as_deref() == Some("") {
+            let resource = &path.resource;
+            return Err(ApiError::internal(&format!(
+                "invalid resource \"{resource}\": missing identity"
+            )));
+        }
+        let Some(cluster) = &scoped.cluster else {
+            return Err(docs::no_cluster(scoped, path, verb));
+        };
+        let served = served.ok_or_else(ApiError::page_not_found)?;
+        let call = Call { app: self, scoped, cluster, path, served, query, headers: &head.headers };
+        call.check_scope(verb)?;
+        match verb {
+            "watch" => call.watch(),
+            _ => tokio::time::timeout(REQUEST_TIMEOUT, call.run(verb, body))
+                .await
+                .unwrap_or_else(|_| Err(ApiError::timed_out())),
+        }
+    }
+}
+
+impl Handler for App {
+    async fn handle(self: Arc<Self>, peer: Peer, request: Request<Stream>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let is_head = head.method == Method::HEAD;
+        let begun = Instant::now();
+        let mut seen = Seen::new(&self.metrics, &head.method);
+        let answer = self.answer(&peer, head, body, &mut seen).await;
+        let mut response = answer.unwrap_or_else(ApiError::into_response);
+        let Seen { labels, verb, scope, in_flight: _counted } = seen;
+        let requests = &self.metrics.requests;
+        requests.observe(&labels, verb, scope, response.status(), begun.elapsed());
+        if is_head {
+            *response.body_mut() = Body::empty();
+        }
+        response
+    }
+}
+
+/// What the metrics are told of a request.
+struct Seen {
+    labels: TypeLabels,
+    verb: Verb,
+    scope: MetricsScope,
+    in_flight: Option<super::metrics::InFlight>,
+}
+
+impl Seen {
+    fn new(metrics: &Metrics, method: &Method) -> Self {
+        let kind = match *method {
+            Method::GET | Method::HEAD => RequestKind::ReadOnly,
+            _ => RequestKind::Mutating,
+        };
+        Self {
+            labels: metrics.requests.no_type().clone(),
+            verb: if kind == RequestKind::ReadOnly { Verb::Get } else { Verb::Other },
+            scope: MetricsScope::None,
+            in_flight: Some(metrics.requests.in_flight(kind)),
+        }
+    }
+
+    fn resource(&mut self, app: &App, path: &ResourcePath, verb: &str, served: bool) {
+        let requests = &app.metrics.requests;
+        self.labels = if served {
+            requests.labels(&path.group, &path.version, &path.resource)
+        } else {
+            requests.unknown().clone()
+        };
+        self.verb = match verb {
+            "get" => Verb::Get,
+            "list" => Verb::List,
+            "watch" => Verb::Watch,
+            "create" => Verb::Post,
+            "update" => Verb::Put,
+            "patch" => Verb::Patch,
+            "delete" => Verb::Delete,
+            "deletecollection" => Verb::DeleteCollection,
+            _ => Verb::Other,
+        };
+        self.scope = scope_of(path);
+        if self.verb == Verb::Watch {
+            self.in_flight = None;
+        }
+    }
+}
+
+/// How wide a request reaches.
+fn scope_of(path: &ResourcePath) -> MetricsScope {
+    match (&path.name, path.namespace.is_empty()) {
+        (Some(_), _) => MetricsScope::Resource,
+        (None, true) => MetricsScope::Cluster,
+        (None, false) => MetricsScope::Namespace,
+    }
+}
+
+/// What a client wants to do, in the words of the API. Empty for a method nobody knows.
+fn verb_of(method: &Method, path: &ResourcePath, query: &Query) -> &'static str {
+    let collection = path.name.is_none();
+    match *method {
+        Method::GET | Method::HEAD if path.watch => "watch",
+        Method::GET | Method::HEAD if !collection => "get",
+        Method::GET | Method::HEAD if query.flag("watch") == Some(true) => "watch",
+        Method::GET | Method::HEAD => "list",
+        Method::POST => "create",
+        Method::PUT => "update",
+        Method::PATCH => "patch",
+        Method::DELETE if collection => "deletecollection",
+        Method::DELETE => "delete",
+        _ => "",
+    }
+}
+
+fn admit_resource(
+    identity: &Identity,
+    scoped: &Scoped,
+    path: &ResourcePath,
+    verb: &str,
+) -> Result<(), ApiError> {
+    let access = match verb {
+        "get" | "list" | "watch" | "" => Access::ReadCache,
+        _ => Access::WriteCache { shard: &scoped.shard },
+    };
+    if identity.may(access) {
+        return Ok(());
+    }
+    let resource = match &path.identity {
+        Some(identity) => format!("{}:{identity}", path.resource),
+        None => path.resource.clone(),
+    };
+    let name = path.name.as_deref().unwrap_or_default();
+    let message = forbidden_message(
+        identity,
+        &Asked::Resource {
+            verb,
+            resource: &resource,
+            subresource: path.subresource.as_deref().unwrap_or_default(),
+            group: &path.group,
+            namespace: &path.namespace,
+            name,
+        },
+    );
+    let kind = Qualified { group: &path.group, name: &resource };
+    Err(ApiError::forbidden(message, Some((kind, name))))
+}
+
+impl Call<'_> {
+    fn resource(&self) -> Qualified<'_> {
+        Qualified { group: &self.served.kind.group, name: &self.served.kind.resource }
+    }
+
+    fn labels(&self) -> TypeLabels {
+        let path = self.path;
+        self.app.metrics.requests.labels(&path.group, &path.version, &path.resource)
+    }
+
+    fn metrics_scope(&self) -> MetricsScope {
+        scope_of(self.path)
+    }
+
+    /// Refuses what the type or the scope has no place for.
+    fn check_scope(&self, verb: &'static str) -> Result<(), ApiError> {
+        let path = self.path;
+        let name = path.name.as_deref();
+        let namespaced = self.served.kind.namespaced;
+        let needs_namespace =
+            namespaced && (name.is_some() || matches!(verb, "create" | "deletecollection"));
+        if (needs_namespace && path.namespace.is_empty())
+            || (!namespaced && !path.namespace.is_empty())
+        {
+            return Err(ApiError::page_not_found());
+        }
+        if let Some(name @ ("." | "..")) = name {
+            let shown = quoted(name.as_bytes());
+            return Err(ApiError::bad_request(format!(
+                "Name parameter invalid: {shown}: may not be '{name}'"
+            )));
+        }
+        if path.subresource.is_some() {
+            return Err(ApiError::not_found(self.resource(), name.unwrap_or_default()));
+        }
+        let writes = matches!(verb, "create" | "update" | "patch" | "delete" | "deletecollection");
+        if writes && self.served.kind.access == TypeAccess::ReadOnly {
+            let why = "the server makes these objects from the types that it serves";
+            return Err(ApiError::method_not_allowed(self.resource(), verb, why));
+        }
+        if verb.is_empty() {
+            return Err(ApiError::method_not_allowed(self.resource(), "", ""));
+        }
+        Ok(())
+    }
+
+    async fn run(&self, verb: &'static str, body: Stream) -> Result<Response<Body>, ApiError> {
+        match verb {
+            "get" => self.get(),
+            "list" => self.list(),
+            "create" => self.create(read(body).await?).await,
+            "update" => self.update(read(body).await?).await,
+            "delete" => self.delete(read(body).await?).await,
+            "deletecollection" => self.delete_collection(read(body).await?).await,
+            _ => {
+                let why = "send the whole object with PUT";
+                Err(ApiError::method_not_allowed(self.resource(), verb, why))
+            }
+        }
+    }
+
+    /// The one shard and cluster that a write is about.
+    fn concrete(&self, verb: &str) -> Result<(&ShardName, &ClusterName), ApiError> {
+        if let (Shard::Named(shard), Cluster::Named(cluster)) = (&self.scoped.shard, self.cluster) {
+            return Ok((shard, cluster));
+        }
+        let why = "a write needs one shard and one cluster, not a wildcard";
+        Err(ApiError::method_not_allowed(self.resource(), verb, why))
+    }
+
+    fn subject(&self, verb: &str) -> Result<Subject<'_>, ApiError> {
+        let (shard, cluster) = self.concrete(verb)?;
+        Ok(Subject {
+            kind: self.served.kind,
+            version: &self.path.version,
+            shard,
+            cluster,
+            namespace: &self.path.namespace,
+        })
+    }
+
+    fn scope(&self) -> Scope {
+        let namespace = self.path.namespace.as_str();
+        Scope {
+            origin: Some(self.served.origin.clone()),
+            shard: self.scoped.shard.clone(),
+            cluster: self.cluster.clone(),
+            namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
+            name: None,
+        }
+    }
+
+    fn encoder(&self, shape: Shape) -> Result<Encoder, ApiError> {
+        let accept = self.headers.get(header::ACCEPT).and_then(|it| it.to_str().ok());
+        let form: Form = accept::choose(accept.unwrap_or_default(), shape)?;
+        Encoder::new(self.served, &self.path.version, form, self.query.get("includeObject"))
+    }
+
+    fn incoming(
+        &self,
+        body: Bytes,
+        subject: &Subject<'_>,
+        options: &'static str,
+    ) -> Result<Incoming, ApiError> {
+        let given = self.query.get("fieldValidation").unwrap_or_default();
+        let validation: FieldValidation = given.parse().map_err(|()| {
+            let shown = quoted(given.as_bytes());
+            let known = ["", "Ignore", "Strict", "Warn"];
+            let problem = Problem::unsupported("fieldValidation", &shown, &known);
+            let kind = Qualified { group: "meta.k8s.io", name: options };
+            ApiError::invalid(kind, "", &[problem])
+        })?;
+        let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
+        let media = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        match media {
+            "" | "application/json" => Incoming::read(body, subject, validation),
+            "application/yaml" => Incoming::read(json_of_yaml(&body)?, subject, validation),
+            _ => Err(ApiError::unsupported_media_type("application/json, application/yaml")),
+        }
+    }
+}
+
+/// YAML is read as the JSON that it means.
+fn json_of_yaml(body: &Bytes) -> Result<Bytes, ApiError> {
+    let value: serde_json::Value = serde_yaml::from_slice(body).map_err(|error| {
+        ApiError::bad_request(format!("error converting YAML to JSON: yaml: {error}"))
+    })?;
+    Ok(value.to_string().into())
+}
+
+/// Reads the whole body of a request, within bounds.
+async fn read(body: Stream) -> Result<Bytes, ApiError> {
+    match Limited::new(body, BODY_BYTES_MAX).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::too_large(BODY_BYTES_MAX)),
+        Err(error) => Err(ApiError::bad_request(format!("failed to read the body: {error}"))),
+    }
+}
+
+/// An answer of JSON.
+fn json_response(status: StatusCode, body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    response
+}
+
+impl From<Answer> for Response<Body> {
+    fn from(answer: Answer) -> Self {
+        let Answer { status, body, warnings } = answer;
+        let mut response = json_response(status, body);
+        for warning in warnings {
+            // What cannot stand in a header is no warning that anybody could read.
+            if let Ok(value) =
+                HeaderValue::from_str(&format!("299 - {}", quoted(warning.as_bytes())))
+            {
+                response.headers_mut().append(header::WARNING, value);
+            }
+        }
+        response
+    }
+}

@@ -1,0 +1,256 @@
+//! One object: get, create, update, delete.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use rand::seq::IndexedRandom as _;
+use serde::Deserialize;
+
+use crate::model::Revision;
+use crate::model::metadata::{Field, Metadata};
+use crate::store::{Expect, Place};
+use crate::view::{CommitError, Draft, Entry};
+
+use super::{Answer, Call, REPLANS_MAX, Shape, json_response};
+use crate::server::body::Body;
+use crate::server::plan::{self, Subject, Updated};
+use crate::server::status::ApiError;
+
+/// How often a generated name that is taken is replaced by another.
+const NAMES_MAX: usize = 8;
+
+/// The letters of a generated suffix: none that makes a word.
+const SUFFIX_LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+
+/// How long a generated suffix is.
+const SUFFIX_LEN: usize = 5;
+
+/// What a delete may say in its body.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct DeleteOptions {
+    kind: String,
+    preconditions: Option<Preconditions>,
+    dry_run: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Preconditions {
+    uid: Option<String>,
+    resource_version: Option<String>,
+}
+
+impl Call<'_> {
+    pub(super) fn get(&self) -> Result<Response<Body>, ApiError> {
+        let encoder = self.encoder(Shape::One)?;
+        let name = self.path.name.as_deref().unwrap_or_default();
+        let missing = || ApiError::not_found(self.resource(), name);
+        let Ok(place) = self.place(name) else { return Err(missing()) };
+        let root = self.app.view.root();
+        let entry = root.get(&place.kind, &place.origin, &place.path).ok_or_else(missing)?;
+        Ok(json_response(StatusCode::OK, encoder.one(entry)))
+    }
+
+    /// Where the object of that name lives; an error on a wildcard.
+    fn place(&self, name: &str) -> Result<Place, ApiError> {
+        let subject = self.subject("get")?;
+        Ok(Place {
+            kind: self.served.key.clone(),
+            origin: self.served.origin.clone(),
+            path: subject.path(name).into(),
+        })
+    }
+
+    fn stored(&self, place: &Place) -> Option<Arc<Entry>> {
+        self.app.view.root().get(&place.kind, &place.origin, &place.path).cloned()
+    }
+
+    pub(super) async fn create(&self, body: Bytes) -> Result<Response<Body>, ApiError> {
+        if self.path.name.is_some() {
+            let why = "an object is created by a POST on its collection";
+            return Err(ApiError::method_not_allowed(self.resource(), "create", why));
+        }
+        let subject = self.subject("create")?;
+        let encoder = self.encoder(Shape::One)?;
+        let incoming = self.incoming(body, &subject, "CreateOptions")?;
+        let dry_run = self.query.dry_run("CreateOptions")?;
+        let generates = !incoming.metadata.has(Field::Name);
+        let mut tries = if generates { NAMES_MAX } else { 1 };
+        loop {
+            tries -= 1;
+            let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            let uid = uuid::Uuid::new_v4().to_string();
+            let created = plan::create(&subject, &incoming, &now, &uid, &suffix())?;
+            let place = self.place(&created.name)?;
+            let taken = || ApiError::already_exists(self.resource(), &created.name);
+            if self.stored(&place).is_some() {
+                if tries > 0 {
+                    continue;
+                }
+                return Err(taken());
+            }
+            let warnings = incoming.warnings.clone();
+            if dry_run {
+                let entry = created.value.served.finish(Revision::ZERO);
+                let body = encoder.one(&entry);
+                return Ok(Answer { status: StatusCode::CREATED, body, warnings }.into());
+            }
+            let value = Some((created.value.stored, created.value.served));
+            match self.app.view.commit(Draft { place, expect: Expect::Absent, value }).await {
+                Ok(done) => {
+                    let body = done.new.map(|entry| encoder.one(&entry)).unwrap_or_default();
+                    return Ok(Answer { status: StatusCode::CREATED, body, warnings }.into());
+                }
+                Err(CommitError::Lost(_)) if tries > 0 => {}
+                Err(CommitError::Lost(_)) => return Err(taken()),
+                Err(error) => return Err(unavailable(&error)),
+            }
+        }
+    }
+
+    pub(super) async fn update(&self, body: Bytes) -> Result<Response<Body>, ApiError> {
+        let Some(name) = self.path.name.as_deref() else {
+            return Err(ApiError::bad_request("name must be provided"));
+        };
+        let missing = || ApiError::not_found(self.resource(), name);
+        let subject = self.subject("update")?;
+        let encoder = self.encoder(Shape::One)?;
+        let incoming = self.incoming(body, &subject, "UpdateOptions")?;
+        check_name(&incoming.metadata, name)?;
+        let dry_run = self.query.dry_run("UpdateOptions")?;
+        let place = self.place(name)?;
+        let key = self.app.keys.key(&place);
+        let old = self.stored(&place).ok_or_else(missing)?;
+        let planned =
+            plan::update(&subject, &incoming, name, &old, &String::from_utf8_lossy(&key))?;
+        let warnings = incoming.warnings;
+        let ok = |body| Answer { status: StatusCode::OK, body, warnings };
+        let value = match planned {
+            Updated::Unchanged => return Ok(ok(encoder.one(&old)).into()),
+            Updated::Changed(value) if dry_run => {
+                return Ok(ok(encoder.one(&value.served.finish(old.revision()))).into());
+            }
+            Updated::Gone if dry_run => return Ok(ok(encoder.one(&old)).into()),
+            Updated::Changed(value) => Some((value.stored, value.served)),
+            Updated::Gone => None,
+        };
+        let expect = Expect::At(old.revision());
+        match self.app.view.commit(Draft { place, expect, value }).await {
+            Ok(done) => Ok(ok(encoder.one(done.new.as_deref().unwrap_or(&old))).into()),
+            Err(CommitError::Lost(None)) => Err(missing()),
+            Err(CommitError::Lost(Some(_))) => Err(ApiError::modified(self.resource(), name)),
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+
+    pub(super) async fn delete(&self, body: Bytes) -> Result<Response<Body>, ApiError> {
+        let name = self.path.name.as_deref().unwrap_or_default();
+        let subject = self.subject("delete")?;
+        let options = self.delete_options(&body)?;
+        let dry_run = options.is_dry_run() || self.query.dry_run("DeleteOptions")?;
+        let place = self.place(name)?;
+        for _ in 0..REPLANS_MAX {
+            let missing = || ApiError::not_found(self.resource(), name);
+            let old = self.stored(&place).ok_or_else(missing)?;
+            options.check(&subject, name, &old)?;
+            if dry_run {
+                return Ok(json_response(StatusCode::OK, self.encoder(Shape::One)?.one(&old)));
+            }
+            let draft =
+                Draft { place: place.clone(), expect: Expect::At(old.revision()), value: None };
+            match self.app.view.commit(draft).await {
+                Ok(_) => return Ok(deleted(&subject, name, &old)),
+                Err(CommitError::Lost(_)) => {}
+                Err(error) => return Err(unavailable(&error)),
+            }
+        }
+        Err(ApiError::modified(self.resource(), name))
+    }
+
+    /// What a delete says in its body, if it has one.
+    pub(super) fn delete_options(&self, body: &Bytes) -> Result<DeleteOptions, ApiError> {
+        if body.is_empty() {
+            return Ok(DeleteOptions::default());
+        }
+        let options: DeleteOptions = serde_json::from_slice(body).map_err(|error| {
+            ApiError::bad_request(format!("the body is no DeleteOptions in JSON: {error}"))
+        })?;
+        if !matches!(options.kind.as_str(), "" | "DeleteOptions") {
+            return Err(ApiError::bad_request(format!(
+                "the body of a delete must be DeleteOptions, not {}",
+                options.kind
+            )));
+        }
+        Ok(options)
+    }
+}
+
+impl DeleteOptions {
+    pub(super) fn is_dry_run(&self) -> bool {
+        self.dry_run.iter().any(|it| it == "All")
+    }
+
+    fn check(&self, subject: &Subject<'_>, name: &str, old: &Entry) -> Result<(), ApiError> {
+        let Some(wanted) = &self.preconditions else { return Ok(()) };
+        let stored = Metadata::of_kept(&old.line().slice_ref(old.metadata()));
+        let uid = stored.text(Field::Uid);
+        let conflict = |why: String| Err(ApiError::conflict(subject.kind_name(), name, &why));
+        if let Some(given) = wanted.uid.as_deref().filter(|given| *given != uid) {
+            return conflict(format!(
+                "the UID in the precondition ({given}) does not match the UID in record ({uid}). The object might have been deleted and then recreated"
+            ));
+        }
+        let revision = old.revision().to_string();
+        if let Some(given) = wanted.resource_version.as_deref().filter(|given| *given != revision) {
+            return conflict(format!(
+                "the ResourceVersion in the precondition ({given}) does not match the ResourceVersion in record ({revision}). The object might have been modified"
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn check_name(metadata: &Metadata, name: &str) -> Result<(), ApiError> {
+    let given = metadata.text(Field::Name);
+    if given == name {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(if given.is_empty() {
+        format!(
+            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        )
+    } else {
+        format!("the name of the object ({given}) does not match the name on the URL ({name})")
+    }))
+}
+
+fn deleted(subject: &Subject<'_>, name: &str, old: &Entry) -> Response<Body> {
+    let metadata = Metadata::of_kept(&old.line().slice_ref(old.metadata()));
+    let text = |text: &str| {
+        let mut out = Vec::new();
+        crate::model::json::string::write(&mut out, text);
+        String::from_utf8_lossy(&out).into_owned()
+    };
+    let kind = subject.kind;
+    let body = format!(
+        "{{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{{}},\"status\":\"Success\",\"details\":{{\"name\":{},\"group\":{},\"kind\":{},\"uid\":{}}}}}\n",
+        text(name),
+        text(&kind.group),
+        text(&kind.resource),
+        text(&metadata.text(Field::Uid)),
+    );
+    json_response(StatusCode::OK, body)
+}
+
+pub(super) fn unavailable(error: &CommitError) -> ApiError {
+    ApiError::unavailable(error.to_string())
+}
+
+/// Some letters that make a name unique.
+fn suffix() -> String {
+    let mut random = rand::rng();
+    let letter = |_| SUFFIX_LETTERS.choose(&mut random).map_or('x', |letter| char::from(*letter));
+    (0..SUFFIX_LEN).map(letter).collect()
+}

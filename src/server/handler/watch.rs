@@ -1,0 +1,238 @@
+//! A watch: every later change once and in order, or 410.
+//!
+//! A watch is a state and a step: first what there is, if that is wanted, then the
+//! changes after it, until it has expired, its time is up or the server goes down.
+//! It holds a position in the view's history and nothing else.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use prometheus_client::metrics::counter::Counter;
+use rand::RngExt as _;
+use tokio::time::Instant;
+
+use crate::model::Revision;
+use crate::shutdown::Shutdown;
+use crate::view::{Change, Cursor, Entry, Event, Expired, Progress};
+
+use super::{Call, Shape, json_response};
+use crate::server::body::Body;
+use crate::server::encode::{CHUNK_BYTES, Encoder, error_event};
+use crate::server::metrics::InFlight;
+use crate::server::query::ListOptions;
+use crate::server::status::ApiError;
+
+/// How long a watch lasts that names no time: somewhere between this and twice as
+/// much, so that those who came together do not come back together.
+const TIMEOUT_MIN: Duration = Duration::from_secs(1800);
+
+/// How often a watcher that asks for bookmarks is told how far it has come.
+const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How many changes are taken from history at once.
+const CHANGES_MAX: usize = 256;
+
+/// What a watch is about to do.
+enum Phase {
+    /// Tell what there is at a revision, and that it was all.
+    Initial { items: std::vec::IntoIter<Arc<Entry>>, end: Option<Revision> },
+    /// Tell what changes.
+    Live,
+    /// Nothing more.
+    Over,
+}
+
+struct Watch {
+    cursor: Cursor,
+    encoder: Encoder,
+    phase: Phase,
+    pending: VecDeque<Arc<Change>>,
+    caught_up: Revision,
+    first: bool,
+    bookmarks: Option<Instant>,
+    deadline: Instant,
+    shutdown: Shutdown,
+    events: Counter,
+    /// Counts the watch for as long as it lives.
+    _open: InFlight,
+}
+
+impl Call<'_> {
+    pub(super) fn watch(&self) -> Result<Response<Body>, ApiError> {
+        let encoder = self.encoder(Shape::Watch)?;
+        let options = self.query.list_options(self.path.watch)?;
+        let mut filter = self.filter(&options)?;
+        if let Some(name) = &self.path.name {
+            filter.scope.name = Some(name.clone());
+        }
+        let begun = self.begin(&options, filter);
+        let (cursor, phase, caught_up) = match begun {
+            Ok(begun) => begun,
+            Err(Expired) => {
+                let mut frame = Vec::new();
+                error_event(&mut frame, &too_old());
+                return Ok(streaming(Body::from(frame)));
+            }
+        };
+        let now = Instant::now();
+        let lasts = options
+            .timeout
+            .unwrap_or_else(|| TIMEOUT_MIN.mul_f64(rand::rng().random_range(1.0..2.0)));
+        let labels = self.labels();
+        let requests = &self.app.metrics.requests;
+        let watch = Watch {
+            cursor,
+            encoder,
+            phase,
+            pending: VecDeque::new(),
+            caught_up,
+            first: true,
+            bookmarks: options.bookmarks.then(|| now + BOOKMARK_INTERVAL),
+            deadline: now + lasts,
+            shutdown: self.app.shutdown.clone(),
+            events: requests.watch_events(&labels),
+            _open: requests.long_running(&labels, super::Verb::Watch, self.metrics_scope()),
+        };
+        Ok(streaming(Body::stream(futures::stream::unfold(watch, |mut watch| async {
+            let chunk = watch.next().await?;
+            Some((chunk, watch))
+        }))))
+    }
+
+    /// Where a watch begins, and with what.
+    fn begin(
+        &self,
+        options: &ListOptions,
+        filter: crate::view::Filter,
+    ) -> Result<(Cursor, Phase, Revision), Expired> {
+        let view = &self.app.view;
+        let root = view.root();
+        let initial = options.send_initial_events.unwrap_or(options.revision.is_none());
+        if !initial {
+            let after = options.revision.unwrap_or(root.revision());
+            return Ok((view.watch(&self.served.key, filter, after)?, Phase::Live, after));
+        }
+        // A revision that never was here is one of another life of this store: what
+        // there is now may be older than what that client has seen.
+        if options.revision.is_some_and(|revision| revision > root.revision()) {
+            return Err(Expired);
+        }
+        let snapshot = root.snapshot(&self.served.key);
+        let cursor = view.watch(&self.served.key, filter, snapshot.revision)?;
+        let filter = cursor.filter();
+        let items: Vec<_> = snapshot
+            .list(&filter.scope, None)
+            .filter(|(path, entry)| filter.selects(path, entry))
+            .map(|(_, entry)| entry.clone())
+            .collect();
+        let end = options.bookmarks.then_some(snapshot.revision);
+        let phase = Phase::Initial { items: items.into_iter(), end };
+        Ok((cursor, phase, snapshot.revision))
+    }
+}
+
+fn too_old() -> ApiError {
+    ApiError::expired("The resourceVersion for the provided watch is too old.")
+}
+
+fn streaming(body: Body) -> Response<Body> {
+    let mut response = json_response(StatusCode::OK, body);
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
+
+impl Watch {
+    /// The next frames, as many as there are but at most a chunk; none at the end.
+    async fn next(&mut self) -> Option<Bytes> {
+        let mut out = Vec::new();
+        loop {
+            match &mut self.phase {
+                Phase::Over => return None,
+                Phase::Initial { .. } => self.tell_initial(&mut out),
+                Phase::Live => self.tell_changes(&mut out),
+            }
+            if !out.is_empty() {
+                return Some(out.into());
+            }
+            if matches!(self.phase, Phase::Live) && self.pending.is_empty() {
+                self.wait(&mut out).await;
+                if !out.is_empty() {
+                    return Some(out.into());
+                }
+            }
+        }
+    }
+
+    fn tell_initial(&mut self, out: &mut Vec<u8>) {
+        let Phase::Initial { items, end } = &mut self.phase else { return };
+        let mut told = 0;
+        for entry in items.by_ref() {
+            self.encoder.event(out, Event::Added(&entry), std::mem::take(&mut self.first));
+            told += 1;
+            if out.len() >= CHUNK_BYTES {
+                break;
+            }
+        }
+        self.events.inc_by(told);
+        if items.as_slice().is_empty() {
+            if let Some(revision) = end.take() {
+                self.encoder.bookmark(out, revision, true);
+            }
+            self.phase = Phase::Live;
+        }
+    }
+
+    fn tell_changes(&mut self, out: &mut Vec<u8>) {
+        loop {
+            while let Some(change) = self.pending.pop_front() {
+                if let Some(event) = self.cursor.filter().event(&change) {
+                    self.encoder.event(out, event, std::mem::take(&mut self.first));
+                    self.events.inc();
+                }
+                if out.len() >= CHUNK_BYTES {
+                    return;
+                }
+            }
+            let mut found = Vec::new();
+            match self.cursor.take(CHANGES_MAX, &mut found) {
+                Ok(progress) => {
+                    let nothing = found.is_empty();
+                    self.pending.extend(found);
+                    if let Progress::CaughtUp(revision) = progress {
+                        self.caught_up = revision;
+                        if nothing {
+                            return;
+                        }
+                    }
+                }
+                Err(Expired) => {
+                    error_event(out, &too_old());
+                    self.phase = Phase::Over;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Waits for a change, for the time of a bookmark, or for the end.
+    async fn wait(&mut self, out: &mut Vec<u8>) {
+        let bookmark = self.bookmarks.unwrap_or(self.deadline);
+        tokio::select! {
+            biased;
+            () = self.shutdown.draining() => self.phase = Phase::Over,
+            () = tokio::time::sleep_until(self.deadline) => self.phase = Phase::Over,
+            () = self.cursor.published() => {}
+            () = tokio::time::sleep_until(bookmark) => {
+                self.tell_changes(out);
+                if out.is_empty() && matches!(self.phase, Phase::Live) {
+                    self.encoder.bookmark(out, self.caught_up, false);
+                }
+                self.bookmarks = Some(Instant::now() + BOOKMARK_INTERVAL);
+            }
+        }
+    }
+}

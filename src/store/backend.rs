@@ -1,0 +1,126 @@
+//! What every store promises, and the values that go in and out of it.
+//!
+//! Nothing here does anything: an implementation has a folder of its own.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use futures::Stream;
+
+use super::{Error, TypeKey};
+use crate::model::Revision;
+
+/// One numbered change, as it was remembered.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Change {
+    /// Its place in the order of all changes.
+    pub revision: Revision,
+    /// What was changed.
+    pub key: Bytes,
+    /// The new value; none if the key was deleted.
+    pub value: Option<Bytes>,
+    /// The revision that it replaced; none if there was no value. That change
+    /// itself may be forgotten.
+    pub previous: Option<Revision>,
+    /// When it was written, in milliseconds since 1970.
+    pub at_millis: u64,
+}
+
+/// One write that a batch carries.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// What to change.
+    pub key: Bytes,
+    /// The new value; none deletes the key.
+    pub value: Option<Bytes>,
+    /// What the writer believes is stored.
+    pub expect: Expect,
+}
+
+/// What a writer believes is stored before its write.
+///
+/// Create, update and delete are one operation that differs only in this, so a
+/// create that overwrites cannot be written by accident.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Expect {
+    /// Nothing is stored: the write is a create.
+    Absent,
+    /// This revision is stored: the write is an update or a delete.
+    At(Revision),
+}
+
+/// What was stored instead of what a [`Write`] expected.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Conflict {
+    /// The revision that is stored; none if nothing is.
+    pub stored: Option<Revision>,
+}
+
+/// How far the memory reaches, after everything was read.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Loaded {
+    /// The newest revision that was ever given out.
+    pub revision: Revision,
+    /// Changes up to here may have been forgotten, of every type.
+    pub floor: Revision,
+    /// Types of which later changes than `floor` were forgotten, and up to where.
+    pub floors: Vec<(TypeKey, Revision)>,
+}
+
+/// Changes that nobody can ask for any longer.
+#[derive(Clone, Debug, Default)]
+pub struct Forget {
+    /// The changes that fell out of history.
+    pub changes: Vec<Forgotten>,
+    /// How far the history of each of their types now reaches back.
+    pub floors: Vec<(TypeKey, Revision)>,
+}
+
+/// A change that fell out of history. What it replaced need not be remembered,
+/// and neither need the change itself if it deleted its key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Forgotten {
+    /// The change.
+    pub revision: Revision,
+    /// What it replaced.
+    pub previous: Option<Revision>,
+    /// Whether it deleted its key.
+    pub tombstone: bool,
+}
+
+/// A durable memory of numbered changes.
+///
+/// Every implementation keeps these promises:
+///
+/// * Changes are ordered: each has a [`Revision`] greater than every one before
+///   it. Not the next one: etcd also counts writers that are not ours.
+/// * What `commit` answered survives a power cut. A batch that failed may still
+///   turn out to be stored, whole or in part, never twice.
+/// * `load` and then `follow` give every change that is still remembered once and
+///   in order; none above the floor is skipped.
+/// * Revisions never go back, not even in a new life of the same store.
+pub trait Backend: Send + Sync + 'static {
+    /// Reads every change that is still remembered, oldest first, into `each`.
+    fn load(
+        &self,
+        each: &mut (dyn FnMut(Change) + Send),
+    ) -> impl Future<Output = Result<Loaded, Error>> + Send;
+
+    /// Writes a batch in its order. Each write succeeds or fails by its own
+    /// expectation, and each that succeeds has a revision of its own.
+    ///
+    /// Called by one committer, which awaits each call before the next.
+    fn commit(
+        &self,
+        batch: Vec<Write>,
+    ) -> impl Future<Output = Result<Vec<Result<Revision, Conflict>>, Error>> + Send;
+
+    /// Streams the changes after `after` that others made; silent for ever if
+    /// there are no others.
+    fn follow(&self, after: Revision) -> impl Stream<Item = Result<Change, Error>> + Send;
+
+    /// Gives back the space of changes that nobody can ask for any longer.
+    ///
+    /// Need not be durable: what is forgotten twice is forgotten.
+    fn forget(&self, forget: Forget) -> impl Future<Output = Result<(), Error>> + Send;
+}

@@ -1,0 +1,171 @@
+//! A real kubectl against the cache of one cluster of one shard.
+
+use std::io::{BufRead, BufReader};
+
+use serde_json::{Value, json};
+
+use crate::support::{Kubectl, Server, annotated, api_export};
+
+/// The manifest of a shard, which has columns of its own.
+fn shard(name: &str, region: &str) -> String {
+    json!({
+        "apiVersion": "core.kcp.io/v1alpha1",
+        "kind": "Shard",
+        "metadata": {"name": name, "labels": {"region": region}},
+        "spec": {
+            "baseURL": format!("https://{name}.example.com:6443"),
+            "externalURL": "https://kcp.example.com:443",
+        },
+    })
+    .to_string()
+}
+
+/// A table as rows of words: kubectl decides on the spaces.
+fn words(table: &str) -> Vec<Vec<&str>> {
+    table.lines().map(|line| line.split_whitespace().collect()).collect()
+}
+
+#[test]
+fn kubectl_creates_shows_replaces_and_deletes() {
+    let server = Server::shared();
+    let kubectl = Kubectl::new(&server, "root", "kubectl-life");
+    let file = server.env().write("life.json", shard("amber", "eu"));
+    let file = file.to_str().unwrap();
+    assert_eq!(kubectl.run(["create", "-f", file]).success(), "shard.core.kcp.io/amber created\n");
+    let again = kubectl.run(["create", "-f", file]);
+    assert_eq!(again.code, Some(1), "{again}");
+    assert!(again.stderr.contains("(AlreadyExists)"), "{again}");
+
+    let table = kubectl.run(["get", "shards"]).success();
+    let rows = words(&table);
+    assert_eq!(rows[0], ["NAME", "REGION", "URL", "EXTERNAL", "URL", "AGE"]);
+    assert_eq!(
+        rows[1][..4],
+        ["amber", "eu", "https://amber.example.com:6443", "https://kcp.example.com:443"]
+    );
+    assert_eq!(rows.len(), 2);
+    let name = kubectl.run(["get", "shards.core.kcp.io", "amber", "-o", "name"]).success();
+    assert_eq!(name, "shard.core.kcp.io/amber\n");
+
+    let whole = kubectl.run(["get", "shard", "amber", "-o", "json"]).success();
+    let mut whole: Value = serde_json::from_str(&whole).unwrap();
+    whole["metadata"]["labels"]["region"] = json!("us");
+    let changed = server.env().write("life-changed.json", whole.to_string());
+    let replaced = kubectl.run(["replace", "-f", changed.to_str().unwrap()]).success();
+    assert_eq!(replaced, "shard.core.kcp.io/amber replaced\n");
+    let region = "jsonpath={.metadata.labels.region}";
+    assert_eq!(kubectl.run(["get", "shard", "amber", "-o", region]).success(), "us");
+    // The revision in that file is of the past now.
+    let stale = kubectl.run(["replace", "-f", changed.to_str().unwrap()]);
+    assert_eq!(stale.code, Some(1), "{stale}");
+    assert!(stale.stderr.contains("the object has been modified"), "{stale}");
+
+    let deleted = kubectl.run(["delete", "shard", "amber"]).success();
+    assert!(deleted.starts_with("shard.core.kcp.io \"amber\" deleted"), "{deleted}");
+    let gone = kubectl.run(["get", "shard", "amber"]);
+    assert_eq!(
+        gone.to_string(),
+        "--- stderr\nError from server (NotFound): shards.core.kcp.io \"amber\" not found\n--- exit 1\n"
+    );
+}
+
+#[test]
+fn kubectl_says_what_a_manifest_has_wrong() {
+    let server = Server::shared();
+    let kubectl = Kubectl::new(&server, "root", "kubectl-wrong");
+    let mut object = api_export("wrong");
+    object["metadata"]["lables"] = json!({});
+    let file = server.env().write("wrong.json", object.to_string());
+    let refused = kubectl.run(["create", "-f", file.to_str().unwrap()]);
+    assert_eq!(refused.code, Some(1), "{refused}");
+    assert!(refused.stderr.contains(r#"unknown field "metadata.lables""#), "{refused}");
+}
+
+#[test]
+fn kubectl_watches() {
+    let server = Server::shared();
+    let kubectl = Kubectl::new(&server, "root", "kubectl-watch");
+    let client = server.admin();
+    let shards =
+        "/services/cache/shards/root/clusters/kubectl-watch/apis/core.kcp.io/v1alpha1/shards";
+    let create = |name: &str| {
+        let object: Value = serde_json::from_str(&shard(name, "eu")).unwrap();
+        client.post(shards, &object).object(201);
+    };
+    create("first");
+    let mut watching = kubectl.spawn(["get", "shards", "-w"]);
+    let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
+    let mut next = || lines.next().unwrap().unwrap();
+    assert!(next().starts_with("NAME "));
+    assert!(next().starts_with("first "));
+    create("second");
+    assert!(next().starts_with("second "));
+    watching.kill().unwrap();
+    watching.wait().unwrap();
+}
+
+#[test]
+fn kubectl_describes() {
+    let server = Server::shared();
+    let kubectl = Kubectl::new(&server, "root", "kubectl-describe");
+    let exports = "/services/cache/shards/root/clusters/kubectl-describe/apis/apis.kcp.io/v1alpha1/apiexports";
+    server.admin().post(exports, &annotated(api_export("described"))).object(201);
+    let said = kubectl.run(["describe", "apiexport", "described"]).success();
+    for line in ["Name:         described", "API Version:  apis.kcp.io/", "Kind:         APIExport"]
+    {
+        assert!(said.contains(line), "{said}");
+    }
+    assert!(said.contains("today.widgets.example.com"), "{said}");
+}
+
+#[test]
+fn kubectl_explains() {
+    let server = Server::shared();
+    let kubectl = Kubectl::new(&server, "root", "kubectl-explain");
+    let said = kubectl.run(["explain", "shards"]).success();
+    assert!(
+        said.contains("GROUP:      core.kcp.io\nKIND:       Shard\nVERSION:    v1alpha1\n"),
+        "{said}"
+    );
+    let said =
+        kubectl.run(["explain", "clusterroles", "--api-version=rbac.authorization.k8s.io/v1"]);
+    assert!(said.success().contains("KIND:       ClusterRole\n"));
+}
+
+#[test]
+fn kubectl_lists_what_can_be_asked_for() {
+    let server = Server::shared();
+    let kubectl = Kubectl::new(&server, "root", "kubectl-resources");
+    let table = kubectl.run(["api-resources", "-o", "name"]).success();
+    let mut names: Vec<&str> = table.lines().collect();
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        [
+            "apiconversions.apis.kcp.io",
+            "apiexportendpointslices.apis.kcp.io",
+            "apiexports.apis.kcp.io",
+            "apiresourceschemas.apis.kcp.io",
+            "cachedobjects.cache.kcp.io",
+            "cachedresourceendpointslices.cache.kcp.io",
+            "cachedresources.cache.kcp.io",
+            "clustercachedresourceendpointslices.cache.kcp.io",
+            "clustercachedresources.cache.kcp.io",
+            "clusterrolebindings.rbac.authorization.k8s.io",
+            "clusterroles.rbac.authorization.k8s.io",
+            "customresourcedefinitions.apiextensions.k8s.io",
+            "logicalclustermigrations.migration.kcp.io",
+            "logicalclusters.core.kcp.io",
+            "mutatingadmissionpolicies.admissionregistration.k8s.io",
+            "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
+            "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+            "rolebindings.rbac.authorization.k8s.io",
+            "roles.rbac.authorization.k8s.io",
+            "shards.core.kcp.io",
+            "validatingadmissionpolicies.admissionregistration.k8s.io",
+            "validatingadmissionpolicybindings.admissionregistration.k8s.io",
+            "validatingwebhookconfigurations.admissionregistration.k8s.io",
+            "workspacetypes.tenancy.kcp.io",
+        ]
+    );
+}
