@@ -130,7 +130,7 @@ kubeconfig-admin.yaml
 fn a_topology_comes_from_stdin_and_flags_override_it() {
     let env = TestEnv::new();
     let mut child = env
-        .command(crate::support::KCPCTL)
+        .command(env!("CARGO_BIN_EXE_kcpctl"))
         .args(["init", "installation", "-f", "-", "--namespace", "other", "--print-config"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

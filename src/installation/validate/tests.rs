@@ -60,7 +60,8 @@ impl Spoilt {
 
     #[track_caller]
     fn finds(self, expected: &[&str]) {
-        let text: String = self.0.iter().map(|it| format!("---\n{it}\n")).collect();
+        let objects: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        let text = format!("---\n{}", objects.join("\n---\n"));
         let documents = read_documents(&text, "all.yaml").unwrap();
         let found: Vec<String> = validate(&documents).iter().map(ToString::to_string).collect();
         assert_eq!(found, expected);
@@ -319,6 +320,37 @@ fn versions_services_and_fields_do_what_they_say() {
     Spoilt::new()
         .set("Shard/shard-1", "/spec/logging", logging)
         .finds(&["KCP0001 Shard/shard-1: spec.logging.level: 12 is more than 10"]);
+}
+
+#[test]
+fn fields_that_the_operator_gets_wrong_are_named() {
+    let oidc =
+        json!({ "issuerURL": "https://a", "clientID": "kcp", "caFileRef": { "name": "ca" } });
+    let auth = json!({
+        "oidc": oidc,
+        "serviceAccount": { "enabled": true },
+        "dropGroups": ["a", "b"],
+        "passOnGroups": ["one"],
+    });
+    Spoilt::new().set("FrontProxy/main", "/spec/auth", auth).finds(&[
+        "KCP0024 FrontProxy/main: spec.auth.oidc.caFileRef.key: without a key the operator names a \
+         folder where kcp needs a file",
+        "KCP0024 FrontProxy/main: spec.auth.dropGroups: the operator hands several groups to kcp \
+         as one group with commas in its name, so none of them is matched",
+    ]);
+    let audit = json!({ "webhook": { "truncateMaxEventSize": 1024 } });
+    Spoilt::new().set("Shard/shard-1", "/spec/audit", audit).finds(&[
+        "KCP0024 Shard/shard-1: spec.audit.webhook.truncateMaxEventSize: the operator passes this \
+         as a flag that kcp does not know, and kcp does not start",
+    ]);
+    Spoilt::new().set("Shard/shard-1", "/spec/auth", json!({ "dropGroups": ["a"] })).finds(&[
+        "KCP0024 Shard/shard-1: spec.auth.dropGroups: shards neither drop nor pass on groups: only \
+         front-proxies do",
+    ]);
+    Spoilt::new().set("CacheServer/cache", "/spec/image/tag", json!("v0.32.3-fips")).finds(&[
+        "KCP0020 CacheServer/cache: spec.image.tag: the operator takes `v0.32.3-fips` for a version \
+         before 0.30.2, and starts the cache server without the client CA that it asks for",
+    ]);
 }
 
 #[test]
