@@ -15,6 +15,9 @@ mod references;
 mod storage;
 mod topology;
 
+#[cfg(test)]
+mod tests;
+
 use serde_json::Value;
 
 use super::collide;
