@@ -129,12 +129,35 @@ Register-ArgumentCompleter -Native -CommandName 'kcpctl' -ScriptBlock {
         'kcpctl;kubeconfig' {
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
-            [CompletionResult]::new('create', 'create', [CompletionResultType]::ParameterValue, 'Make a kubeconfig that is proven to work')
+            [CompletionResult]::new('create', 'create', [CompletionResultType]::ParameterValue, 'Make a kubeconfig for one user')
             break
         }
         'kcpctl;kubeconfig;create' {
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--target', '--target', [CompletionResultType]::ParameterName, 'Server to enter: rootshard/X, shard/X, frontproxy/X or cacheserver/X')
+            [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'User: the certificate''s common name [default: NAME]')
+            [CompletionResult]::new('--group', '--group', [CompletionResultType]::ParameterName, 'Group of the user; may be repeated')
+            [CompletionResult]::new('--validity', '--validity', [CompletionResultType]::ParameterName, 'Life of the certificate, an hour at least, such as 24h or 8760h')
+            [CompletionResult]::new('-W', '-W ', [CompletionResultType]::ParameterName, 'Workspace to begin in [default: root]')
+            [CompletionResult]::new('--workspace', '--workspace', [CompletionResultType]::ParameterName, 'Workspace to begin in [default: root]')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'URL of the server, without a workspace')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Namespace of the target, the Secret and the object')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Namespace of the target, the Secret and the object')
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Data directory of `kcpctl cache serve`: its client CA signs')
+            [CompletionResult]::new('--ca-cert', '--ca-cert', [CompletionResultType]::ParameterName, 'Certificate of the CA that the server believes clients of')
+            [CompletionResult]::new('--ca-key', '--ca-key', [CompletionResultType]::ParameterName, 'Private key of that CA')
+            [CompletionResult]::new('--ca-secret', '--ca-secret', [CompletionResultType]::ParameterName, 'Manifest of a Secret with that CA, `-` for stdin')
+            [CompletionResult]::new('--server-ca', '--server-ca', [CompletionResultType]::ParameterName, 'CA that vouches for the server, where the sources above do not hold it')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'What to write')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'What to write')
+            [CompletionResult]::new('--secret-name', '--secret-name', [CompletionResultType]::ParameterName, 'Name of the Secret that carries the kubeconfig [default: NAME]')
+            [CompletionResult]::new('--output-file', '--output-file', [CompletionResultType]::ParameterName, 'File to write, readable by its owner only')
+            [CompletionResult]::new('--merge', '--merge', [CompletionResultType]::ParameterName, 'Merge into a kubeconfig [default: the first one of KUBECONFIG, or ~/.kube/config]')
+            [CompletionResult]::new('--rename', '--rename', [CompletionResultType]::ParameterName, 'Other name for the entries that are merged')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Replace a file, or entries of the same name')
+            [CompletionResult]::new('--set-current-context', '--set-current-context', [CompletionResultType]::ParameterName, 'Make the merged context the current one')
+            [CompletionResult]::new('--verify', '--verify', [CompletionResultType]::ParameterName, 'Connect with what was written and say whom the server sees')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'kcpctl;version' {

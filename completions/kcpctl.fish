@@ -107,8 +107,30 @@ json\t'For machines'"
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -s v -d 'More in the log; up to `-v=8`' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and not __fish_seen_subcommand_from create" -s h -l help -d 'Print help'
-complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and not __fish_seen_subcommand_from create" -f -a "create" -d 'Make a kubeconfig that is proven to work'
-complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and not __fish_seen_subcommand_from create" -f -a "create" -d 'Make a kubeconfig for one user'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l target -d 'Server to enter: rootshard/X, shard/X, frontproxy/X or cacheserver/X' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l user -d 'User: the certificate\'s common name [default: NAME]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l group -d 'Group of the user; may be repeated' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l validity -d 'Life of the certificate, an hour at least, such as 24h or 8760h' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -s W -l workspace -d 'Workspace to begin in [default: root]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l server -d 'URL of the server, without a workspace' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -s n -l namespace -d 'Namespace of the target, the Secret and the object' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l data-dir -d 'Data directory of `kcpctl cache serve`: its client CA signs' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l ca-cert -d 'Certificate of the CA that the server believes clients of' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l ca-key -d 'Private key of that CA' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l ca-secret -d 'Manifest of a Secret with that CA, `-` for stdin' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l server-ca -d 'CA that vouches for the server, where the sources above do not hold it' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -s o -l output -d 'What to write' -r -f -a "kubeconfig\t'A kubeconfig'
+secret\t'A v1 Secret with the key `kubeconfig`, ready to apply'
+manifest\t'The operator\'s Kubeconfig object, for the operator to sign'"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l secret-name -d 'Name of the Secret that carries the kubeconfig [default: NAME]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l output-file -d 'File to write, readable by its owner only' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l merge -d 'Merge into a kubeconfig [default: the first one of KUBECONFIG, or ~/.kube/config]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l rename -d 'Other name for the entries that are merged' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l force -d 'Replace a file, or entries of the same name'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l set-current-context -d 'Make the merged context the current one'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l verify -d 'Connect with what was written and say whom the server sees'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand version" -s o -l output -d 'How to show it' -r -f -a "text\t''
 json\t''
 yaml\t''"

@@ -122,9 +122,34 @@ module completions {
     --help(-h)                # Print help
   ]
 
-  # Make a kubeconfig that is proven to work
+  def "nu-complete kcpctl kubeconfig create output" [] {
+    [ "kubeconfig" "secret" "manifest" ]
+  }
+
+  # Make a kubeconfig for one user
   export extern "kcpctl kubeconfig create" [
-    --help(-h)                # Print help
+    --target: string          # Server to enter: rootshard/X, shard/X, frontproxy/X or cacheserver/X
+    --user: string            # User: the certificate's common name [default: NAME]
+    --group: string           # Group of the user; may be repeated
+    --validity: string        # Life of the certificate, an hour at least, such as 24h or 8760h
+    --workspace(-W): string   # Workspace to begin in [default: root]
+    --server: string          # URL of the server, without a workspace
+    --namespace(-n): string   # Namespace of the target, the Secret and the object
+    --data-dir: path          # Data directory of `kcpctl cache serve`: its client CA signs
+    --ca-cert: path           # Certificate of the CA that the server believes clients of
+    --ca-key: path            # Private key of that CA
+    --ca-secret: path         # Manifest of a Secret with that CA, `-` for stdin
+    --server-ca: path         # CA that vouches for the server, where the sources above do not hold it
+    --output(-o): string@"nu-complete kcpctl kubeconfig create output" # What to write
+    --secret-name: string     # Name of the Secret that carries the kubeconfig [default: NAME]
+    --output-file: path       # File to write, readable by its owner only
+    --merge: string           # Merge into a kubeconfig [default: the first one of KUBECONFIG, or ~/.kube/config]
+    --force                   # Replace a file, or entries of the same name
+    --rename: string          # Other name for the entries that are merged
+    --set-current-context     # Make the merged context the current one
+    --verify                  # Connect with what was written and say whom the server sees
+    --help(-h)                # Print help (see more with '--help')
+    name: string              # Name of the Secret or object, and of the user unless `--user` says otherwise
   ]
 
   def "nu-complete kcpctl version output" [] {
