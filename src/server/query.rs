@@ -188,7 +188,7 @@ impl Query {
                 problems.push(Problem::unsupported(MATCH, &shown, &known));
             }
             if text == "Exact" && self.get("resourceVersion") == Some("0") {
-                let why = "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"";
+                let why = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
                 problems.push(Problem::forbidden(MATCH, why));
             }
         }
