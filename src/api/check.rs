@@ -223,3 +223,144 @@ fn type_name(value: &Value) -> &'static str {
         Value::Object(_) => "object",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn lines(kind: Kind, spec: &Value) -> Vec<String> {
+        let tree = json!({ "metadata": { "name": "a" }, "spec": spec });
+        violations(kind, &tree).iter().map(ToString::to_string).collect()
+    }
+
+    fn cache(extra: &Value) -> Vec<String> {
+        let mut spec = json!({ "certificates": { "issuerRef": { "name": "selfsigned" } } });
+        let fields = extra.as_object().cloned().unwrap_or_default();
+        spec.as_object_mut().unwrap().extend(fields);
+        lines(Kind::CacheServer, &spec)
+    }
+
+    fn kubeconfig(extra: &Value) -> Vec<String> {
+        let mut spec = json!({
+            "target": {}, "username": "me", "validity": "1h", "secretRef": { "name": "s" },
+        });
+        let fields = extra.as_object().cloned().unwrap_or_default();
+        spec.as_object_mut().unwrap().extend(fields);
+        lines(Kind::Kubeconfig, &spec)
+    }
+
+    #[test]
+    fn the_cel_rules_are_those_of_the_operator() {
+        let etcd = json!({ "endpoints": ["https://a:2379"] });
+        assert!(cache(&json!({ "replicas": 1 })).is_empty());
+        assert!(cache(&json!({ "replicas": 2, "etcd": etcd })).is_empty());
+        assert_eq!(
+            cache(&json!({ "replicas": 2 })),
+            ["spec: etcd must be specified when replicas > 1"]
+        );
+
+        let proxy = |spec: Value| lines(Kind::FrontProxy, &spec);
+        let external = json!({ "hostname": "kcp.example.com", "port": 6443 });
+        assert!(proxy(json!({ "rootShard": {}, "external": external })).is_empty());
+        assert!(
+            proxy(json!({ "rootShard": {}, "externalHostname": "kcp.example.com" })).is_empty()
+        );
+        assert_eq!(
+            proxy(json!({ "rootShard": {}, "external": external, "externalHostname": "x" })),
+            ["spec: Cannot set both ExternalHostname (deprecated) and External.hostname. \
+              Use External.hostname only."]
+        );
+        let oidc = json!({ "issuerURL": "https://a", "clientID": "kcp" });
+        assert_eq!(
+            proxy(json!({ "rootShard": {}, "auth": { "oidc": oidc } })),
+            ["spec.auth: OIDC requires ServiceAccount auth to be enabled."]
+        );
+        let auth = json!({ "oidc": oidc, "serviceAccount": { "enabled": true } });
+        assert!(proxy(json!({ "rootShard": {}, "auth": auth })).is_empty());
+
+        let roles = |cluster: Value| json!({ "clusterRoleBindings": cluster });
+        let bindings = roles(json!({ "cluster": "root", "clusterRoles": [] }));
+        assert_eq!(
+            kubeconfig(&json!({ "targetWorkspace": "root", "authorization": bindings })),
+            [
+                "spec: Cannot set both targetWorkspace and authorization.clusterRoleBindings.cluster. \
+              Use targetWorkspace only."
+            ]
+        );
+        let bindings = roles(json!({ "clusterRoles": ["admin"] }));
+        assert!(
+            kubeconfig(&json!({ "targetWorkspace": "root", "authorization": bindings })).is_empty()
+        );
+
+        let target = |target: Value| {
+            lines(Kind::VirtualWorkspace, &json!({ "external": external, "target": target }))
+        };
+        let (root, shard) = (json!({ "name": "root" }), json!({ "name": "a" }));
+        let wrong = ["spec.target: Must specify exactly one of rootShardRef or shardRef"];
+        assert!(target(json!({ "rootShardRef": root })).is_empty());
+        assert!(target(json!({ "shardRef": shard })).is_empty());
+        assert_eq!(target(json!({})), wrong);
+        assert_eq!(target(json!({ "rootShardRef": root, "shardRef": shard })), wrong);
+    }
+
+    #[test]
+    fn the_schema_is_that_of_the_operator() {
+        assert_eq!(lines(Kind::CacheServer, &json!({})), ["spec.certificates: is required"]);
+        assert_eq!(
+            cache(&json!({ "logging": { "level": 11 } })),
+            ["spec.logging.level: 11 is more than 10"]
+        );
+        assert_eq!(
+            cache(&json!({ "replicas": "2" })),
+            ["spec.replicas: expected integer, found string"]
+        );
+        let volume = |name: &str| json!({ "name": name, "emptyDir": {} });
+        assert_eq!(
+            cache(&json!({ "extraVolumes": [volume("a"), volume("b"), volume("a")] })),
+            ["spec.extraVolumes[2]: a second entry with name \"a\""]
+        );
+        let key = json!({ "server": { "spec": { "privateKey": { "algorithm": "DSA" } } } });
+        assert_eq!(
+            cache(&json!({ "certificateTemplates": key })),
+            ["spec.certificateTemplates.server.spec.privateKey.algorithm: \"DSA\" is none of \
+              \"RSA\", \"ECDSA\", \"Ed25519\""]
+        );
+        let refused = kubeconfig(&json!({ "targetWorkspace": "root:Team" }));
+        assert!(
+            refused[0].starts_with("spec.targetWorkspace: `root:Team` does not match"),
+            "{refused:?}"
+        );
+        // Nobody would write these, but the operator's own CRDs let them pass.
+        assert!(kubeconfig(&json!({ "secretRef": {}, "groups": [] })).is_empty());
+        let quantity = json!({ "emptyDir": { "sizeLimit": 5 }, "name": "a" });
+        assert!(cache(&json!({ "extraVolumes": [quantity] })).is_empty());
+    }
+
+    #[test]
+    fn fields_that_a_kind_does_not_have_are_named() {
+        let tree = json!({
+            "apiVersion": "operator.kcp.io/v1alpha1", "kind": "CacheServer",
+            "metadata": { "name": "a", "anything": 1 },
+            "spec": {
+                "certificates": { "issuerRef": { "nam": "x" } },
+                "replica": 2,
+                "extraVolumes": [{ "name": "a", "emptyDirectory": {} }],
+                "certificateTemplates": { "server": { "spec": { "ttl": "1h" } } },
+                "serviceTemplate": { "metadata": { "labels": { "any": "thing" } } },
+            },
+            "stat": {},
+        });
+        assert_eq!(
+            unknown_fields(Kind::CacheServer, &tree),
+            [
+                "stat",
+                "spec.certificateTemplates.server.spec.ttl",
+                "spec.certificates.issuerRef.nam",
+                "spec.extraVolumes[0].emptyDirectory",
+                "spec.replica",
+            ]
+        );
+    }
+}

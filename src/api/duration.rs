@@ -7,11 +7,13 @@ use std::fmt;
 use std::str::FromStr;
 use std::time;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::text;
 
 /// A span of time, with the text that it was written as.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(into = "String")]
 pub struct Duration {
     text: String,
     nanos: i64,
@@ -121,11 +123,9 @@ fn parse_number(number: &str, unit: i128) -> Option<i128> {
     Some(nanos)
 }
 
-impl TryFrom<String> for Duration {
-    type Error = DurationError;
-
-    fn try_from(text: String) -> Result<Self, DurationError> {
-        text.parse()
+impl<'de> Deserialize<'de> for Duration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text::parse(deserializer)
     }
 }
 

@@ -30,6 +30,7 @@ mod object;
 mod read;
 mod root_shard;
 mod shard;
+pub(crate) mod text;
 mod virtual_workspace;
 
 pub use cache_server::{CacheServer, CacheServerSpec, CacheServerStatus};

@@ -254,3 +254,125 @@ fn yaml_error(error: &serde_yaml::Error, fallback: Place) -> ReadError {
     let message = message.replacen(&suffix, "", 1);
     ReadError { place, message }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CACHE: &str = "\
+# A comment.
+---
+apiVersion: operator.kcp.io/v1alpha1
+kind: CacheServer
+metadata:
+  name: cache
+spec:
+  replicas: 1
+  certificates:
+    issuerRef: {name: selfsigned}
+  future: {kept: true}
+---
+# Nothing but a comment.
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: etcd, namespace: kcp}
+";
+
+    fn refused(text: &str) -> String {
+        read_documents(text, "a.yaml").unwrap_err().to_string()
+    }
+
+    fn shard(etcd: &str) -> String {
+        format!(
+            "---\n---\napiVersion: operator.kcp.io/v1alpha1\nkind: Shard\nmetadata:\n  name: a\nspec:\n  \
+             rootShard:\n    ref: {{name: root}}\n{etcd}"
+        )
+    }
+
+    #[test]
+    fn a_document_keeps_what_its_type_does_not_know() {
+        let documents = read_documents(CACHE, "a.yaml").unwrap();
+        let [cache, secret] = documents.as_slice() else { panic!("{documents:?}") };
+        assert_eq!(cache.source.to_string(), "a.yaml:3:1");
+        assert_eq!(cache.object.kind(), Some(Kind::CacheServer));
+        assert_eq!((cache.object.kind_name(), cache.object.name()), ("CacheServer", "cache"));
+        assert_eq!(cache.tree["spec"]["future"]["kept"], true);
+        assert_eq!(secret.source.line, 15);
+        assert_eq!(secret.object.kind(), None);
+        assert_eq!((secret.object.kind_name(), secret.object.name()), ("Secret", "etcd"));
+        assert_eq!(secret.object.namespace(), Some("kcp"));
+    }
+
+    #[test]
+    fn json_and_lists_are_read_too() {
+        let cache = serde_json::to_string(&read_documents(CACHE, "").unwrap()[0].tree).unwrap();
+        assert_eq!(read_documents(&cache, "a.json").unwrap().len(), 1);
+        let list = format!(r#"{{"apiVersion":"v1","kind":"List","items":[{cache},{cache}]}}"#);
+        let documents = read_documents(&list, "list.json").unwrap();
+        assert_eq!(documents.len(), 2);
+        assert_eq!(documents[1].object.name(), "cache");
+        assert_eq!(read_documents("", "a.yaml"), Ok(vec![]));
+        assert_eq!(read_documents("# only\n---\n# comments\n", "a.yaml"), Ok(vec![]));
+    }
+
+    #[test]
+    fn merge_keys_are_resolved() {
+        let text = shard("  <<: &etcd\n    etcd: {endpoints: ['https://a:2379']}\n");
+        let documents = read_documents(&text, "a.yaml").unwrap();
+        let Object::Shard(shard) = &documents[0].object else { panic!("{documents:?}") };
+        assert_eq!(shard.spec.common.etcd.endpoints, ["https://a:2379"]);
+    }
+
+    #[test]
+    fn errors_name_the_place_in_the_file_and_the_field() {
+        assert_eq!(
+            refused(&shard("  etcd:\n    endpoints: https://a:2379\n")),
+            "a.yaml:11:16: spec.etcd.endpoints: invalid type: string \"https://a:2379\", \
+             expected a sequence"
+        );
+        assert_eq!(refused(&shard("")), "a.yaml:8:3: spec: missing field `etcd`");
+        assert_eq!(
+            refused(&shard("  etcd: {endpoints: []}\n  replicas: two\n")),
+            "a.yaml:11:13: spec.replicas: invalid type: string \"two\", expected i32"
+        );
+        assert_eq!(
+            refused(&shard("  etcd: {endpoints: []}\n  replicas: 1\n  replicas: 2\n")),
+            "a.yaml:8:3: spec: duplicate entry with key \"replicas\""
+        );
+        assert_eq!(
+            refused("a: 1\n---\nb: [\n"),
+            "a.yaml:1:1: `apiVersion` is missing or not a string"
+        );
+        assert_eq!(
+            refused(&format!("{CACHE}---\nb: [\n")),
+            "a.yaml:20:1: did not find expected node content, while parsing a flow node"
+        );
+    }
+
+    #[test]
+    fn what_is_no_object_of_the_operator_is_refused() {
+        let object = |api_version: &str, kind: &str, rest: &str| {
+            refused(&format!("apiVersion: {api_version}\nkind: {kind}\n{rest}"))
+        };
+        assert_eq!(
+            object("operator.kcp.io/v1", "Shard", ""),
+            "a.yaml:1:1: apiVersion `operator.kcp.io/v1` is not known; expected \
+             `operator.kcp.io/v1alpha1`"
+        );
+        assert_eq!(
+            object(API_VERSION, "Bundle", ""),
+            "a.yaml:1:1: `operator.kcp.io/v1alpha1` has no kind `Bundle`; it has `CacheServer`, \
+             `RootShard`, `Shard`, `FrontProxy`, `VirtualWorkspace`, `Kubeconfig`"
+        );
+        assert_eq!(
+            object(API_VERSION, "Shard", "spec: {}\n"),
+            "a.yaml:1:1: Shard without `metadata.name`"
+        );
+        assert_eq!(
+            object(API_VERSION, "Shard", "metadata: {name: a}\n"),
+            "a.yaml:1:1: Shard without `spec`"
+        );
+        assert_eq!(refused("[1]\n"), "a.yaml:1:1: expected an object with `apiVersion` and `kind`");
+    }
+}

@@ -14,21 +14,10 @@ Examples:
   # Run the cache on this machine, then look inside
   kcpctl cache serve
   kcpctl cache list
-  kcpctl cache list apiexports --shard root
+  kcpctl cache list apiexports --shard root";
 
-Use 'kcpctl COMMAND --help' to learn about a command.";
-
-/// The examples and exit codes of `kcpctl --help`.
-pub(super) const EXAMPLES_AND_EXIT_CODES: &str = "\
-Examples:
-  # Describe an installation in a folder of manifests
-  kcpctl init installation demo --hostname kcp.example.com -o demo
-
-  # Run the cache on this machine, then look inside
-  kcpctl cache serve
-  kcpctl cache list
-  kcpctl cache list apiexports --shard root
-
+/// What the exit codes mean; those of [`crate::error::Kind`].
+pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0   done
   1   the answer is no: differences, failed checks
@@ -36,14 +25,18 @@ Exit codes:
   3   a file is missing or malformed
   4   a server did not answer
   5   a server answered no
-  70  an error in kcpctl itself
-  130 ended by a second Ctrl-C, before everything was done
+  70  an error in kcpctl itself";
 
+/// The variables that every command reads.
+const ENVIRONMENT: &str = "\
 Environment:
   KUBECONFIG  kubeconfig files to search for the context `cache`
-  NO_COLOR    no colour, whatever its value
+  NO_COLOR    no colour, whatever its value";
 
-Use 'kcpctl COMMAND --help' to learn about a command.";
+/// What `kcpctl --help` says after the flags.
+pub(super) fn epilogue() -> String {
+    [EXAMPLES, EXIT_CODES, ENVIRONMENT].join("\n\n")
+}
 
 /// `command` with the name of the executable that it was started as in its
 /// usage and examples, so that what a kubectl plugin shows can be typed.
@@ -100,7 +93,7 @@ mod tests {
 
     #[test]
     fn help_fits_a_terminal_of_80_columns() {
-        for line in EXAMPLES_AND_EXIT_CODES.lines() {
+        for line in epilogue().lines() {
             assert!(line.len() <= 80, "{line}");
         }
     }

@@ -36,7 +36,7 @@ use crate::term;
     arg_required_else_help = true,
     max_term_width = 80,
     after_help = help::EXAMPLES,
-    after_long_help = help::EXAMPLES_AND_EXIT_CODES
+    after_long_help = help::epilogue()
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -46,7 +46,7 @@ pub(crate) struct Cli {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     #[command(subcommand)]
-    Init(init::Command),
+    Init(Box<init::Command>),
     #[command(subcommand)]
     Cache(cache::Command),
     #[command(subcommand)]
@@ -94,7 +94,7 @@ fn finish(result: Result<(), CliError>) -> ExitCode {
 
 fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
-        Command::Init(command) => init::run(command),
+        Command::Init(command) => init::run(*command),
         Command::Cache(command) => cache::run(command),
         Command::Kubeconfig(command) => kubeconfig::run(command),
         Command::Version(args) => version::run(args),

@@ -123,6 +123,17 @@ impl KnownType {
 }
 
 impl FoundType {
+    /// The form to ask for where `form` is wanted.
+    ///
+    /// kcp's own server overlooks the identity where metadata is asked for, and
+    /// answers with the objects of every identity.
+    pub fn to_ask(&self, form: Form) -> Form {
+        match form {
+            Form::Metadata if self.known.identity.is_some() => Form::Objects,
+            form => form,
+        }
+    }
+
     /// Where its objects lie below a scope.
     pub fn path(&self) -> ResourcePath {
         ResourcePath {
@@ -446,6 +457,14 @@ mod tests {
         );
         assert_eq!(found("Instance:bb"), ["instances.example.io v1 bb22"]);
         assert_eq!(found("instances.v1alpha1.example.io"), ["instances.example.io v1alpha1 aa11"]);
+    }
+
+    #[test]
+    fn metadata_of_one_identity_is_read_off_whole_objects() {
+        let found = |name: &str| catalog().find(name).unwrap().remove(0);
+        assert_eq!(found("instances:bb").to_ask(Form::Metadata), Form::Objects);
+        assert_eq!(found("instances:bb").to_ask(Form::Table), Form::Table);
+        assert_eq!(found("shards").to_ask(Form::Metadata), Form::Metadata);
     }
 
     #[test]

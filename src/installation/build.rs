@@ -48,11 +48,19 @@ pub fn build(topology: &Topology) -> serde_yaml::Result<Vec<Manifest>> {
     Ok(manifests)
 }
 
+/// The issuer when nobody named one.
+pub(super) const ISSUER: &str = "selfsigned";
+
 /// Where an etcd is looked for when nobody said where it is.
 pub(super) fn derived_endpoint(server: &str, namespace: &str, domain: &str, tls: bool) -> String {
     let scheme = if tls { "https" } else { "http" };
     let host = names::service_host(&format!("etcd-{server}"), namespace, Some(domain));
     format!("{scheme}://{host}:{}", extras::ETCD_PORT)
+}
+
+/// The Secret with an etcd's client certificate when nobody named one.
+pub(super) fn derived_secret(server: &str) -> String {
+    format!("etcd-{server}-client")
 }
 
 struct Builder<'a> {
@@ -203,10 +211,7 @@ impl Builder<'_> {
         let mut object = api::Kubeconfig::new(&kubeconfig.name, spec);
         object.metadata = self.metadata(&kubeconfig.name);
         let comments = vec![
-            Comment::new(
-                "spec.groups",
-                "EDIT: `system:kcp:admin` may do everything; give other users less.",
-            ),
+            Comment::new("spec.groups", "`system:kcp:admin` may do everything: give others less."),
             Comment::new(
                 "spec.secretRef",
                 "The Secret to read the kubeconfig from, key `kubeconfig`.",
@@ -305,19 +310,22 @@ impl Builder<'_> {
                 "EDIT: the members of this server's etcd. The name is only a guess.",
             ));
         }
-        comments.push(Comment::new(
-            "spec.etcd.tlsConfig",
-            "EDIT: a Secret with the keys ca.crt, tls.crt and tls.key: the client\n\
-             certificate for etcd.",
-        ));
+        let secret = "a Secret with the keys\nca.crt, tls.crt and tls.key.";
+        let text = if tls_secret.as_deref() == Some(&derived_secret(server)) {
+            format!("EDIT: the client certificate for etcd: {secret}")
+        } else {
+            format!("The client certificate for etcd: {secret}")
+        };
+        comments.push(Comment::new("spec.etcd.tlsConfig", text));
         comments
     }
 
     fn issuer_comment(&self) -> Comment {
-        let text = if self.topology.issuer.create {
-            "Signs the root CA: see the issuer's own file."
-        } else {
-            "EDIT: the cert-manager issuer that signs the root CA. It must exist."
+        let issuer = &self.topology.issuer;
+        let text = match issuer.name.as_str() {
+            _ if issuer.create => "Signs the root CA: see the issuer's own file.",
+            ISSUER => "EDIT: the cert-manager issuer that signs the root CA. It must exist.",
+            _ => "The cert-manager issuer that signs the root CA. It must exist.",
         };
         Comment::new("spec.certificates.issuerRef", text)
     }

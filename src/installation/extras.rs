@@ -119,7 +119,7 @@ pub(super) fn dev_etcd(topology: &Topology, server: &str) -> serde_yaml::Result<
             object: None,
             comments: vec![Comment::new(
                 "spec.volumeClaimTemplates",
-                "EDIT: a storageClassName, if the cluster has no default.",
+                "Add a storageClassName if the cluster has no default.",
             )],
         },
     ])

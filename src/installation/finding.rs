@@ -82,6 +82,36 @@ pub enum Code {
     Ineffective = 24,
 }
 
+impl Code {
+    /// Every rule, by its number.
+    pub const ALL: [Self; 24] = [
+        Self::Schema,
+        Self::UnknownField,
+        Self::NameShape,
+        Self::NameLength,
+        Self::Duplicate,
+        Self::Collision,
+        Self::NoReference,
+        Self::DanglingReference,
+        Self::EmbeddedReplicas,
+        Self::SplitCache,
+        Self::EtcdEndpoint,
+        Self::EtcdTls,
+        Self::EtcdOverlap,
+        Self::Validity,
+        Self::Target,
+        Self::NoFrontProxy,
+        Self::CertificateSource,
+        Self::Address,
+        Self::ShardIdentity,
+        Self::Version,
+        Self::ServiceType,
+        Self::Production,
+        Self::Replicas,
+        Self::Ineffective,
+    ];
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KCP{:04}", *self as u16)
@@ -117,5 +147,19 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}: {}: {}", self.code, self.subject, self.path, self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_documented() {
+        let page = include_str!("../../docs/topology.md");
+        for (index, code) in Code::ALL.into_iter().enumerate() {
+            assert_eq!(code as usize, index + 1, "codes have no gap");
+            assert!(page.contains(&format!("| {code} | ")), "{code} is not in docs/topology.md");
+        }
     }
 }

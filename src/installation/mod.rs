@@ -22,6 +22,7 @@ mod draft;
 mod extras;
 mod finding;
 mod manifest;
+mod overrides;
 mod resolve;
 mod topology;
 mod validate;
@@ -34,7 +35,8 @@ pub use draft::{
 };
 pub use finding::{Code, Finding, Severity};
 pub use manifest::{Comment, Manifest, kustomization};
-pub use resolve::{Named, Overrides, ResolveError, Shards, resolve};
+pub use overrides::{Named, Overrides, Shards};
+pub use resolve::{ResolveError, resolve};
 pub use topology::{
     API_VERSION, Cache, Etcd, External, FrontProxy, Image, Issuer, KIND, Kubeconfig, Profile,
     RootShard, Shard, TargetKind, TargetRef, Topology,

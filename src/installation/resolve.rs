@@ -1,10 +1,10 @@
 //! Fills the gaps of a draft: flags first, then the file, then the profile's defaults.
 
-use std::str::FromStr;
-
 use super::draft::{
-    CacheDraft, CacheMode, Draft, EtcdDraft, EtcdMode, FrontProxyDraft, KubeconfigDraft, ShardDraft,
+    CacheDraft, CacheMode, Draft, EtcdDraft, EtcdMode, FrontProxyDraft, KubeconfigDraft,
+    RootShardDraft, ShardDraft,
 };
+use super::overrides::{Named, Overrides, Shards};
 use super::topology::{
     API_VERSION, Cache, Etcd, External, FrontProxy, Image, Issuer, KIND, Kubeconfig, Profile,
     RootShard, Shard, TargetKind, TargetRef, Topology,
@@ -18,73 +18,6 @@ const IMAGE: &str = "ghcr.io/kcp-dev/kcp";
 const ADMIN_GROUP: &str = "system:kcp:admin";
 /// A year, and a few hours for who renews on its last day.
 const VALIDITY_HOURS: u32 = 8766;
-/// Far more than any installation has, and few enough to list.
-const SHARDS_MAX: usize = 100;
-
-/// What the command line says. Each overrides what a file says.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Overrides {
-    /// Name of the installation.
-    pub name: Option<String>,
-    /// What it is meant for.
-    pub profile: Option<Profile>,
-    /// Namespace of every object.
-    pub namespace: Option<String>,
-    /// Host name of users.
-    pub hostname: Option<String>,
-    /// Port of users.
-    pub port: Option<u16>,
-    /// The shards beside the root shard.
-    pub shards: Option<Shards>,
-    /// Where the cache is.
-    pub cache: Option<CacheMode>,
-    /// Whose the etcds are.
-    pub etcd: Option<EtcdMode>,
-    /// Whose the etcd of the cache servers is.
-    pub cache_etcd: Option<EtcdMode>,
-    /// URLs of etcd members, by server.
-    pub etcd_endpoints: Vec<Named>,
-    /// Prefixes of keys in etcd, by server.
-    pub etcd_prefixes: Vec<Named>,
-    /// Secrets with client certificates for etcd, by server.
-    pub etcd_tls_secrets: Vec<Named>,
-    /// Number of pods of everything but cache servers.
-    pub replicas: Option<i32>,
-    /// Number of pods of cache servers.
-    pub cache_replicas: Option<i32>,
-    /// Kind and name of the issuer.
-    pub issuer: Option<(String, String)>,
-    /// Names of front-proxies.
-    pub front_proxies: Option<Vec<String>>,
-    /// Names of kubeconfigs.
-    pub kubeconfigs: Option<Vec<String>>,
-    /// How long the certificates of kubeconfigs are valid.
-    pub validity: Option<Duration>,
-    /// Repository of the image.
-    pub image_repository: Option<String>,
-    /// Tag of the image.
-    pub image_tag: Option<String>,
-    /// Version of kcp.
-    pub kcp_version: Option<KcpVersion>,
-}
-
-/// The shards beside the root shard, written as a number or as names with commas.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Shards {
-    /// So many, named `shard-1` and so on.
-    Count(usize),
-    /// These.
-    Names(Vec<String>),
-}
-
-/// A value for one server, written `NAME=VALUE`, or for all of them, written `VALUE`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Named {
-    /// The server.
-    pub name: Option<String>,
-    /// The value.
-    pub value: String,
-}
 
 /// The draft and the flags make no topology.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -159,6 +92,13 @@ impl Draft {
     }
 }
 
+/// Everything that has an etcd.
+struct Servers {
+    root_shard: RootShard,
+    shards: Vec<Shard>,
+    caches: Vec<Cache>,
+}
+
 struct Filler<'a> {
     flags: &'a Overrides,
     profile: Profile,
@@ -168,47 +108,8 @@ struct Filler<'a> {
 
 impl Filler<'_> {
     fn fill(self, name: String, draft: Draft) -> Result<Topology, ResolveError> {
-        let root = or(draft.root_shard.name, "root");
-        let shards = self.shards(draft.shards);
-        let caches = self.caches(draft.caches);
-        let servers: Vec<&str> = std::iter::once(root.as_str())
-            .chain(shards.iter().map(|it| it.name.as_str()))
-            .chain(caches.iter().map(|it| it.name.as_str()))
-            .collect();
-        self.known_servers(&servers)?;
-
-        // The embedded cache was asked for, so nobody can refer to another.
-        let served =
-            |own: Option<String>| own.filter(|_| self.flags.cache != Some(CacheMode::Embedded));
-        let first_cache = caches.first().map(|it| it.name.clone());
-        let root_shard = RootShard {
-            replicas: self.replicas(draft.root_shard.replicas),
-            cache: served(draft.root_shard.cache).or(first_cache),
-            etcd: self.shard_etcd(&root, draft.root_shard.etcd)?,
-            name: root,
-        };
-        let shards = shards
-            .into_iter()
-            .map(|it| {
-                Ok(Shard {
-                    replicas: self.replicas(it.replicas),
-                    // Written on every shard: older operators do not hand it down.
-                    cache: served(it.cache).or_else(|| root_shard.cache.clone()),
-                    etcd: self.shard_etcd(&it.name, it.etcd)?,
-                    name: it.name,
-                })
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        let caches = caches
-            .into_iter()
-            .map(|it| {
-                let etcd = self.cache_etcd(&it.name, it.etcd)?;
-                let replicas = self.flags.cache_replicas.or(it.replicas);
-                let replicas = replicas.unwrap_or(if self.production() { 2 } else { 1 });
-                Ok(Cache { name: it.name, replicas, etcd })
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-
+        let Servers { root_shard, shards, caches } =
+            self.servers(draft.root_shard, draft.shards, draft.caches)?;
         let proxies = self.named_proxies(draft.front_proxies);
         let external = External {
             hostname: self.hostname(draft.external.hostname, &proxies)?,
@@ -240,6 +141,51 @@ impl Filler<'_> {
             front_proxies,
             kubeconfigs,
         })
+    }
+
+    fn servers(
+        &self,
+        root: RootShardDraft,
+        shards: Option<Vec<ShardDraft>>,
+        caches: Option<Vec<CacheDraft>>,
+    ) -> Result<Servers, ResolveError> {
+        let name = or(root.name, "root");
+        let shards = self.shards(shards);
+        let caches = self.caches(caches);
+        let servers: Vec<&str> = std::iter::once(name.as_str())
+            .chain(shards.iter().map(|it| it.name.as_str()))
+            .chain(caches.iter().map(|it| it.name.as_str()))
+            .collect();
+        self.known_servers(&servers)?;
+
+        // Where the embedded cache was asked for, nobody can refer to another.
+        let embedded = self.flags.cache == Some(CacheMode::Embedded);
+        let served = |own: Option<String>| own.filter(|_| !embedded);
+        let first_cache = caches.first().map(|it| it.name.clone());
+        let root_shard = RootShard {
+            replicas: self.replicas(root.replicas),
+            cache: served(root.cache).or(first_cache),
+            etcd: self.shard_etcd(&name, root.etcd)?,
+            name,
+        };
+        let shard = |it: ShardDraft| {
+            Ok(Shard {
+                replicas: self.replicas(it.replicas),
+                // Written on every shard: older operators do not hand it down.
+                cache: served(it.cache).or_else(|| root_shard.cache.clone()),
+                etcd: self.shard_etcd(&it.name, it.etcd)?,
+                name: it.name,
+            })
+        };
+        let shards = shards.into_iter().map(shard).collect::<Result<_, _>>()?;
+        let cache = |it: CacheDraft| {
+            let etcd = self.cache_etcd(&it.name, it.etcd)?;
+            let replicas = self.flags.cache_replicas.or(it.replicas);
+            let replicas = replicas.unwrap_or(if self.production() { 2 } else { 1 });
+            Ok(Cache { name: it.name, replicas, etcd })
+        };
+        let caches = caches.into_iter().map(cache).collect::<Result<_, _>>()?;
+        Ok(Servers { root_shard, shards, caches })
     }
 
     fn production(&self) -> bool {
@@ -301,7 +247,7 @@ impl Filler<'_> {
     }
 
     fn shard_etcd(&self, server: &str, draft: EtcdDraft) -> Result<Etcd, ResolveError> {
-        let etcd = self.etcd(server, draft, self.flags.etcd)?;
+        let etcd = self.etcd(server, draft, self.flags.etcd, true)?;
         if etcd == Etcd::Embedded {
             return Err(ResolveError::EmbeddedShard { server: server.to_owned() });
         }
@@ -309,7 +255,8 @@ impl Filler<'_> {
     }
 
     fn cache_etcd(&self, server: &str, draft: EtcdDraft) -> Result<Etcd, ResolveError> {
-        self.etcd(server, draft, self.flags.cache_etcd.or(self.flags.etcd))
+        // Cache servers store below `/cache`, and share it.
+        self.etcd(server, draft, self.flags.cache_etcd.or(self.flags.etcd), false)
     }
 
     fn etcd(
@@ -317,13 +264,14 @@ impl Filler<'_> {
         server: &str,
         draft: EtcdDraft,
         mode: Option<EtcdMode>,
+        own_prefix: bool,
     ) -> Result<Etcd, ResolveError> {
         // A mode on the command line that has no use for the file's fields drops them.
         let dropped = mode.is_some_and(|it| it != EtcdMode::External && Some(it) != draft.mode);
         let draft = if dropped { EtcdDraft::default() } else { draft };
         let Overrides { etcd_endpoints, etcd_prefixes, etcd_tls_secrets, .. } = self.flags;
         let endpoints = pick(etcd_endpoints, server);
-        let shared = endpoints.is_some_and(|it| it.name.is_none());
+        let shared = own_prefix && endpoints.is_some_and(|it| it.name.is_none());
         let endpoints = endpoints
             .map(|it| it.value.split(',').map(|it| it.trim().to_owned()).collect())
             .or(draft.endpoints);
@@ -345,8 +293,8 @@ impl Filler<'_> {
             EtcdMode::Dev => (Etcd::Dev, "dev"),
             EtcdMode::Embedded => (Etcd::Embedded, "embedded"),
             EtcdMode::External => {
-                let tls_secret =
-                    secret.or_else(|| self.production().then(|| format!("etcd-{server}-client")));
+                let tls_secret = secret
+                    .or_else(|| self.production().then(|| super::build::derived_secret(server)));
                 let endpoints =
                     endpoints.unwrap_or_else(|| vec![self.derived(server, tls_secret.is_some())]);
                 // One etcd for all: without a prefix of its own each shard would
@@ -452,7 +400,7 @@ impl Filler<'_> {
         );
         let kind = if create { "Issuer" } else { "ClusterIssuer" };
         let (kind, name) =
-            flag.unwrap_or_else(|| (or(draft.kind, kind), or(draft.name, "selfsigned")));
+            flag.unwrap_or_else(|| (or(draft.kind, kind), or(draft.name, super::build::ISSUER)));
         Issuer { kind, name, create }
     }
 
@@ -488,37 +436,120 @@ fn or(value: Option<String>, default: &str) -> String {
     value.unwrap_or_else(|| default.to_owned())
 }
 
-impl FromStr for Shards {
-    type Err = String;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(count) = text.parse::<usize>() {
-            return if count <= SHARDS_MAX {
-                Ok(Self::Count(count))
-            } else {
-                Err(format!("expected at most {SHARDS_MAX} shards"))
-            };
-        }
-        let names: Vec<String> = text.split(',').map(|it| it.trim().to_owned()).collect();
-        if names.iter().any(String::is_empty) {
-            return Err("expected a number, or names separated by commas".to_owned());
-        }
-        Ok(Self::Names(names))
+    fn draft(text: &str) -> Draft {
+        let head = format!("apiVersion: {API_VERSION}\nkind: {KIND}\nname: demo\n");
+        api::read_value(&(head + text), "kcp.yaml").unwrap()
     }
-}
 
-impl FromStr for Named {
-    type Err = String;
+    fn flags(change: impl FnOnce(&mut Overrides)) -> Overrides {
+        let mut flags = Overrides::default();
+        change(&mut flags);
+        flags
+    }
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        // A URL may hold a `=`, but never before its `:`.
-        let (name, value) = match text.split_once('=') {
-            Some((name, value)) if !name.contains([':', '/']) => (Some(name), value),
-            _ => (None, text),
+    fn named(text: &str) -> Vec<Named> {
+        vec![text.parse().unwrap()]
+    }
+
+    #[test]
+    fn flags_override_the_file_and_the_file_the_profile() {
+        let file = "replicas: 5\nshards: [{name: a, replicas: 2}, {name: b}]\n";
+        let file = draft(&file.replace("replicas: 5\n", "rootShard: {replicas: 5}\n"));
+        let replicas = |topology: Topology| {
+            let shards = topology.shards.iter().map(|it| it.replicas);
+            std::iter::once(topology.root_shard.replicas).chain(shards).collect::<Vec<_>>()
         };
-        if name == Some("") || value.is_empty() {
-            return Err("expected NAME=VALUE, or one VALUE for every server".to_owned());
-        }
-        Ok(Self { name: name.map(str::to_owned), value: value.to_owned() })
+        let plain = resolve(file.clone(), &Overrides::default()).unwrap();
+        assert_eq!(replicas(plain), [5, 2, 1]);
+        let flags = flags(|it| it.replicas = Some(3));
+        assert_eq!(replicas(resolve(file, &flags).unwrap()), [3, 3, 3]);
+    }
+
+    #[test]
+    fn shards_that_stay_keep_what_the_file_says() {
+        let file = draft("shards: [{name: shard-2, replicas: 7}, {name: a, replicas: 8}]\n");
+        let shards = |wanted: &str| -> Vec<_> {
+            let flags = flags(|it| it.shards = Some(wanted.parse().unwrap()));
+            let topology = resolve(file.clone(), &flags).unwrap();
+            topology.shards.into_iter().map(|it| (it.name, it.replicas)).collect()
+        };
+        let pair = |name: &str, replicas| (name.to_owned(), replicas);
+        assert_eq!(shards("2"), [pair("shard-1", 1), pair("shard-2", 7)]);
+        assert_eq!(shards("b,a"), [pair("b", 1), pair("a", 8)]);
+        assert_eq!(shards("0"), []);
+    }
+
+    #[test]
+    fn the_cache_of_the_command_line_wins() {
+        let file = draft("rootShard: {cache: mine}\ncaches: [{name: mine}, {name: other}]\n");
+        let cache = |mode: Option<CacheMode>| {
+            let flags = flags(|it| it.cache = mode);
+            let topology = resolve(file.clone(), &flags).unwrap();
+            (topology.root_shard.cache, topology.caches.len())
+        };
+        assert_eq!(cache(None), (Some("mine".to_owned()), 2));
+        assert_eq!(cache(Some(CacheMode::Server)), (Some("mine".to_owned()), 2));
+        assert_eq!(cache(Some(CacheMode::Embedded)), (None, 0));
+    }
+
+    #[test]
+    fn one_etcd_for_all_gives_each_shard_its_keys() {
+        let flags = flags(|it| {
+            it.shards = Some(Shards::Count(1));
+            it.cache = Some(CacheMode::Server);
+            it.etcd_endpoints = named("https://a:2379, https://b:2379");
+            it.etcd_tls_secrets = named("cache=mine");
+        });
+        let topology = resolve(draft(""), &flags).unwrap();
+        let found: Vec<_> = topology
+            .etcds()
+            .map(|(server, etcd)| match etcd {
+                Etcd::External { endpoints, prefix, tls_secret } => {
+                    assert_eq!(endpoints, &["https://a:2379", "https://b:2379"]);
+                    (server, prefix.as_deref(), tls_secret.as_deref())
+                }
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let expected = [
+            ("root", Some("/root"), None),
+            ("shard-1", Some("/shard-1"), None),
+            ("cache", None, Some("mine")),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_mode_on_the_command_line_drops_what_the_file_says_of_another() {
+        let file = draft("rootShard: {etcd: {endpoints: ['https://a:2379'], tlsSecret: s}}\n");
+        let dev = flags(|it| it.etcd = Some(EtcdMode::Dev));
+        assert_eq!(resolve(file, &dev).unwrap().root_shard.etcd, Etcd::Dev);
+        let file = draft("rootShard: {etcd: {mode: dev, tlsSecret: s}}\n");
+        let error = resolve(file, &Overrides::default()).unwrap_err().to_string();
+        assert_eq!(error, "etcd of `root`: `tlsSecret` has no meaning in the mode `dev`");
+    }
+
+    #[test]
+    fn a_version_and_a_tag_follow_each_other() {
+        let image = |file: &str, version: Option<&str>, tag: Option<&str>| {
+            let flags = flags(|it| {
+                it.kcp_version = version.map(|it| it.parse().unwrap());
+                it.image_tag = tag.map(str::to_owned);
+            });
+            let topology = resolve(draft(file), &flags).unwrap();
+            (topology.kcp_version.map(|it| it.to_string()), topology.image.tag)
+        };
+        let pair = |version: &str, tag: &str| (Some(version.to_owned()), tag.to_owned());
+        let file = "kcpVersion: 0.31.0\nimage: {tag: v0.31.0}\n";
+        assert_eq!(image("", None, None), pair("0.32.3", "v0.32.3"));
+        assert_eq!(image(file, None, None), pair("0.31.0", "v0.31.0"));
+        assert_eq!(image(file, Some("0.32.1"), None), pair("0.32.1", "v0.32.1"));
+        assert_eq!(image(file, None, Some("v0.32.1")), pair("0.32.1", "v0.32.1"));
+        assert_eq!(image("", Some("0.32.1"), Some("mine")), pair("0.32.1", "mine"));
+        assert_eq!(image("", None, Some("mine")), (None, "mine".to_owned()));
     }
 }

@@ -4,10 +4,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::version::KcpVersion;
-use crate::api::Duration;
+use crate::api::{Duration, text};
 
 /// `apiVersion` of a topology file.
 pub const API_VERSION: &str = "kcpctl.io/v1alpha1";
@@ -189,8 +189,8 @@ pub struct Kubeconfig {
 }
 
 /// A server by kind and name, written `frontproxy/main`.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(into = "String")]
 pub struct TargetRef {
     /// Its kind.
     pub kind: TargetKind,
@@ -268,11 +268,9 @@ impl FromStr for TargetRef {
     }
 }
 
-impl TryFrom<String> for TargetRef {
-    type Error = TargetError;
-
-    fn try_from(text: String) -> Result<Self, TargetError> {
-        text.parse()
+impl<'de> Deserialize<'de> for TargetRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text::parse(deserializer)
     }
 }
 

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::api::text;
 
 /// A released version of kcp: `0.32.3`, also written `v0.32.3`.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(into = "String")]
 pub struct KcpVersion {
     major: u16,
     minor: u16,
@@ -26,6 +28,8 @@ impl KcpVersion {
     pub const OLDEST: Self = Self::new(0, 30, 2);
     /// The oldest whose cache server can store in an external etcd.
     pub const CACHE_ON_ETCD: Self = Self::new(0, 31, 0);
+    /// The oldest whose cache server heeds a prefix of its own.
+    pub const CACHE_PREFIX: Self = Self::new(0, 33, 0);
 
     /// A version by its numbers.
     pub const fn new(major: u16, minor: u16, patch: u16) -> Self {
@@ -61,11 +65,9 @@ impl FromStr for KcpVersion {
     }
 }
 
-impl TryFrom<String> for KcpVersion {
-    type Error = VersionError;
-
-    fn try_from(text: String) -> Result<Self, VersionError> {
-        text.parse()
+impl<'de> Deserialize<'de> for KcpVersion {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text::parse(deserializer)
     }
 }
 

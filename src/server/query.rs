@@ -184,7 +184,7 @@ impl Query {
                 problems.push(Problem::forbidden(MATCH, why));
             }
             if !matches!(text, "" | "NotOlderThan" | "Exact") {
-                let known = ["Exact", "NotOlderThan"];
+                let known = ["Exact", "NotOlderThan", ""];
                 problems.push(Problem::unsupported(MATCH, &shown, &known));
             }
             if text == "Exact" && self.get("resourceVersion") == Some("0") {

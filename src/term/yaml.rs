@@ -1,10 +1,11 @@
-//! YAML for a reader.
+//! YAML for a reader, which old and new parsers understand alike.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
 use super::output::{Output, OutputError};
+use crate::model::yaml;
 
 /// Writes `value` as YAML, each line after `indent` spaces; with `dash` as an
 /// item of a list, whose dash takes the first two of them.
@@ -14,7 +15,7 @@ pub fn write_yaml(
     dash: bool,
     out: &mut Output,
 ) -> Result<(), OutputError> {
-    let text = serde_yaml::to_string(value).map_err(io::Error::other)?;
+    let text = yaml::to_string(value).map_err(io::Error::other)?;
     for (index, line) in text.lines().enumerate() {
         if line.is_empty() {
             out.line("")?;

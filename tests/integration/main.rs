@@ -7,12 +7,20 @@
 
 mod authorization;
 mod bad_input;
+mod cache_list_objects;
+mod cache_list_refusals;
 mod definitions;
 mod durability;
+mod generated;
 mod http2;
+mod init_files;
+mod init_golden;
+mod init_refusals;
 mod kube_client;
+mod kubeconfig_create;
 mod kubectl;
 mod lists;
+mod manifests;
 mod objects;
 mod paths;
 mod restarts;

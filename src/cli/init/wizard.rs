@@ -9,7 +9,7 @@ use crate::term;
 pub(super) fn ask(flags: &mut Overrides) -> Result<(), CliError> {
     if flags.profile.is_none() {
         let choices = ["dev: small, loses data with its disks", "production: survives a node"];
-        let chosen = term::choose("What is it for?", &choices, 0, "--profile")?;
+        let chosen = term::choose("Profile", &choices, 0, "--profile")?;
         flags.profile = Some([Profile::Dev, Profile::Production][chosen]);
     }
     let production = flags.profile == Some(Profile::Production);
@@ -48,12 +48,12 @@ pub(super) fn ask(flags: &mut Overrides) -> Result<(), CliError> {
     }
     if flags.cache.is_none() {
         let choices = ["embedded in the root shard", "a cache server that all shards share"];
-        let chosen = term::choose("Where is the cache?", &choices, 0, "--cache")?;
+        let chosen = term::choose("Cache", &choices, 0, "--cache")?;
         flags.cache = Some([CacheMode::Embedded, CacheMode::Server][chosen]);
     }
     if flags.etcd.is_none() && flags.etcd_endpoints.is_empty() {
         let choices = ["dev: one member for each server, written too", "external: there already"];
-        let chosen = term::choose("Whose etcd?", &choices, 0, "--etcd")?;
+        let chosen = term::choose("Etcd", &choices, 0, "--etcd")?;
         flags.etcd = Some([EtcdMode::Dev, EtcdMode::External][chosen]);
     }
     Ok(())

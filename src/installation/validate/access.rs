@@ -257,12 +257,27 @@ fn versions(object: &Object, findings: &mut Vec<Finding>) {
             format!("use {} or later", KcpVersion::OLDEST),
         );
     }
-    let stores = matches!(object, Object::CacheServer(it) if it.spec.etcd.is_some());
-    if stores && version < KcpVersion::CACHE_ON_ETCD {
+    let Object::CacheServer(cache) = object else { return };
+    let Some(etcd) = &cache.spec.etcd else { return };
+    if version < KcpVersion::CACHE_ON_ETCD {
         report(
             format!("the cache server of kcp {version} cannot store in an etcd of its own"),
             format!("use {} or later, or remove `spec.etcd`", KcpVersion::CACHE_ON_ETCD),
         );
+    }
+    let ignored = etcd.prefix.as_deref().filter(|it| !["/cache", "/registry"].contains(it));
+    if let Some(prefix) = ignored.filter(|_| version < KcpVersion::CACHE_PREFIX) {
+        let finding = Finding::error(
+            Code::Ineffective,
+            &subject,
+            "spec.etcd.prefix",
+            format!(
+                "the cache server of kcp {version} ignores `{prefix}` and stores below `/cache`: \
+                 another installation's cache in this etcd would be mixed with it"
+            ),
+            "give the cache of each installation an etcd of its own",
+        );
+        findings.push(finding.warn());
     }
 }
 

@@ -7,13 +7,18 @@
 //! * `references`: every reference names something.
 //! * `storage`: etcds and caches: whatever could lose data.
 //! * `access`: certificates, kubeconfigs, addresses, versions.
+//! * `quirks`: fields that the operator accepts and gets wrong.
 //! * `topology`: what a profile promises.
 
 mod access;
 mod names;
+mod quirks;
 mod references;
 mod storage;
 mod topology;
+
+#[cfg(test)]
+mod tests;
 
 use serde_json::Value;
 
@@ -35,6 +40,7 @@ pub fn validate(documents: &[Document]) -> Vec<Finding> {
     references::check(&world, &mut findings);
     storage::check(&world, &mut findings);
     access::check(&world, &mut findings);
+    quirks::check(&world, &mut findings);
     findings.sort_by_key(|it| it.severity);
     findings
 }

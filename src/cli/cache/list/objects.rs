@@ -30,6 +30,7 @@ pub(super) struct Sieve {
 
 impl Sieve {
     fn new(found: &FoundType, wanted: &Wanted, form: Form) -> Self {
+        let form = found.to_ask(form);
         let scope = wanted.scope.to_ask(form);
         let narrowed = (scope != wanted.scope).then(|| wanted.scope.clone());
         let query = ListQuery {
@@ -67,10 +68,13 @@ pub(super) async fn run(
         return Err(usage(format!("{name} are not in namespaces"), "leave `--namespace` away"));
     }
     if watch && types.len() > 1 {
-        let identities: Vec<_> = types.iter().filter_map(|it| it.known.identity.clone()).collect();
+        let identities: Vec<_> = types
+            .iter()
+            .filter_map(|it| Some(format!("{resource}:{}", it.known.identity.as_deref()?)))
+            .collect();
         return Err(usage(
             format!("`{resource}` is published under {} identities", types.len()),
-            &format!("watch one: `{resource}:{}`", identities.join("`, or after the colon `")),
+            &format!("watch one: `{}`", identities.join("` or `")),
         ));
     }
     let mut show = Show::new(first, &wanted, format, watch);

@@ -78,7 +78,7 @@ async fn count_by_listing(
         progress.message(format!("counting {}", known.qualified_name()));
         let Some(version) = known.versions.first().cloned() else { continue };
         let found = FoundType { known: known.clone(), version };
-        let form = if bytes { Form::Objects } else { Form::Metadata };
+        let form = found.to_ask(if bytes { Form::Objects } else { Form::Metadata });
         let query = ListQuery {
             scope: scope.to_ask(form),
             path: found.path(),

@@ -161,11 +161,11 @@ impl Manifests {
                 self.tell(problem, &mut news);
             }
         }
-        if self.due <= now {
-            if let Err(error) = self.keep(now, &mut news) {
-                self.due = now + CHECK_EVERY;
-                self.tell(format!("{:#}", anyhow::Error::new(error)), &mut news);
-            }
+        if self.due <= now
+            && let Err(error) = self.keep(now, &mut news)
+        {
+            self.due = now + CHECK_EVERY;
+            self.tell(format!("{:#}", anyhow::Error::new(error)), &mut news);
         }
         news
     }

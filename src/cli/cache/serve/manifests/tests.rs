@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::follow::ManifestsError;
 use super::*;
 use crate::cli::cache::serve::data_dir::{Clock, DataDir, Lifetimes, Options};
 use crate::pki::{Certificate, pem, verify_client};

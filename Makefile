@@ -1,0 +1,66 @@
+# What there is to do here. `make` alone tells.
+#
+# Nothing but git, a C compiler and Rust must be there: what else a target needs, it
+# installs with apt, and says so.
+
+.DEFAULT_GOAL := help
+.PHONY: help build serve demo test lint bench docs completions clean
+
+# rustup's toolchain, also in a shell that was opened before it was installed.
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+KCPCTL := $(TARGET)/release/kcpctl
+
+# Where `make serve` listens, keeps its data, and finds its installation.
+LISTEN ?= 127.0.0.1:6443
+DATA_DIR ?= .kcpctl
+DEMO ?= demo
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+build: rust ## Build the executable, optimized
+	cargo build --locked --release
+
+serve: build demo ## Build, write an example installation of two shards, and serve its cache
+	$(KCPCTL) cache serve --listen $(LISTEN) --data-dir $(DATA_DIR) --manifests $(DEMO)
+
+demo: build
+	@if [ -e $(DEMO) ]; then echo "keeping the installation in $(DEMO)" >&2; else set -x; \
+	$(KCPCTL) init installation demo --yes --cache server --shards 1 -o $(DEMO); fi
+
+test: rust ## Install what the tests need, and run them all
+	@.ci/need openssl=openssl kubectl=kubernetes-client
+	cargo test --locked
+
+lint: rust ## Check form, lints and documentation
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+bench: rust ## Measure a server against the limits of this machine (BENCH="--objects 10000")
+	cargo bench --locked --bench server -- $(BENCH)
+
+docs: rust ## Write the documentation of the library
+	cargo doc --locked --no-deps
+
+completions: build ## Write completions/ and man/ anew
+	@mkdir -p completions man
+	$(KCPCTL) completions bash > completions/kcpctl.bash
+	$(KCPCTL) completions zsh > completions/_kcpctl
+	$(KCPCTL) completions fish > completions/kcpctl.fish
+	$(KCPCTL) completions powershell > completions/_kcpctl.ps1
+	$(KCPCTL) completions elvish > completions/kcpctl.elv
+	$(KCPCTL) completions nushell > completions/kcpctl.nu
+	$(KCPCTL) man --output-dir man
+
+clean: ## Remove what was built; data and manifests stay
+	cargo clean
+
+.PHONY: rust
+rust:
+	@.ci/need cc=build-essential
+	@cargo --version >/dev/null 2>&1 || { \
+	echo "error: there is no cargo" >&2; \
+	echo "hint: install Rust 1.90 or newer with rustup" >&2; exit 1; }

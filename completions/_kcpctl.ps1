@@ -1,0 +1,185 @@
+
+using namespace System.Management.Automation
+using namespace System.Management.Automation.Language
+
+Register-ArgumentCompleter -Native -CommandName 'kcpctl' -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+
+    $commandElements = $commandAst.CommandElements
+    $command = @(
+        'kcpctl'
+        for ($i = 1; $i -lt $commandElements.Count; $i++) {
+            $element = $commandElements[$i]
+            if ($element -isnot [StringConstantExpressionAst] -or
+                $element.StringConstantType -ne [StringConstantType]::BareWord -or
+                $element.Value.StartsWith('-') -or
+                $element.Value -eq $wordToComplete) {
+                break
+        }
+        $element.Value
+    }) -join ';'
+
+    $completions = @(switch ($command) {
+        'kcpctl' {
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write the objects that describe an installation')
+            [CompletionResult]::new('cache', 'cache', [CompletionResultType]::ParameterValue, 'Run a cache server, and look into one')
+            [CompletionResult]::new('kubeconfig', 'kubeconfig', [CompletionResultType]::ParameterValue, 'Make kubeconfigs that are proven to work')
+            [CompletionResult]::new('version', 'version', [CompletionResultType]::ParameterValue, 'Show the version of kcpctl')
+            [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')
+            [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print a page of the manual, or write all pages')
+            break
+        }
+        'kcpctl;init' {
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('installation', 'installation', [CompletionResultType]::ParameterValue, 'Write the objects of an installation')
+            break
+        }
+        'kcpctl;init;installation' {
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Read the topology from FILE, or from stdin if it is `-`; flags override it')
+            [CompletionResult]::new('--filename', '--filename', [CompletionResultType]::ParameterName, 'Read the topology from FILE, or from stdin if it is `-`; flags override it')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Choose what the installation is meant for [default: dev]')
+            [CompletionResult]::new('--hostname', '--hostname', [CompletionResultType]::ParameterName, 'Set the host name that users reach; production has no default for it [default: the front-proxy''s name in the cluster]')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'Set the port that users reach [default: 6443]')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Set the namespace of all objects [default: NAME]')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Set the namespace of all objects [default: NAME]')
+            [CompletionResult]::new('--shards', '--shards', [CompletionResultType]::ParameterName, 'Set the shards beside the root shard: how many, or their names [default: 0; production: 2]')
+            [CompletionResult]::new('--cache', '--cache', [CompletionResultType]::ParameterName, 'Choose where the cache is [default: embedded; production: server]')
+            [CompletionResult]::new('--replicas', '--replicas', [CompletionResultType]::ParameterName, 'Set the replicas of shards and front-proxies [default: 1; production: 3]')
+            [CompletionResult]::new('--cache-replicas', '--cache-replicas', [CompletionResultType]::ParameterName, 'Set the replicas of the cache server [default: 1; production: 2]')
+            [CompletionResult]::new('--front-proxies', '--front-proxies', [CompletionResultType]::ParameterName, 'Name the front-proxies [default: main]')
+            [CompletionResult]::new('--kubeconfigs', '--kubeconfigs', [CompletionResultType]::ParameterName, 'Name the kubeconfigs to hand out [default: admin]')
+            [CompletionResult]::new('--validity', '--validity', [CompletionResultType]::ParameterName, 'Set how long their certificates are valid, at least an hour [default: 8766h]')
+            [CompletionResult]::new('--issuer', '--issuer', [CompletionResultType]::ParameterName, 'Name the cert-manager issuer of the root CAs [default: a self-signed Issuer, written too; production: ClusterIssuer/selfsigned]')
+            [CompletionResult]::new('--image-repository', '--image-repository', [CompletionResultType]::ParameterName, 'Set the repository of the image [default: ghcr.io/kcp-dev/kcp]')
+            [CompletionResult]::new('--image-tag', '--image-tag', [CompletionResultType]::ParameterName, 'Set the tag of the image [default: v and the version of kcp]')
+            [CompletionResult]::new('--kcp-version', '--kcp-version', [CompletionResultType]::ParameterName, 'Set the version of kcp [default: 0.32.3]')
+            [CompletionResult]::new('--etcd', '--etcd', [CompletionResultType]::ParameterName, 'Choose whose etcd the servers use [default: dev; production: external]')
+            [CompletionResult]::new('--cache-etcd', '--cache-etcd', [CompletionResultType]::ParameterName, 'Choose whose etcd the cache server uses [default: as --etcd]')
+            [CompletionResult]::new('--etcd-endpoints', '--etcd-endpoints', [CompletionResultType]::ParameterName, 'Set the members of a server''s etcd; without NAME those of all servers, which then get a prefix each; repeat it for each server [default: derived from the server''s name, and marked EDIT]')
+            [CompletionResult]::new('--etcd-prefix', '--etcd-prefix', [CompletionResultType]::ParameterName, 'Set the prefix of a server''s keys in etcd')
+            [CompletionResult]::new('--etcd-tls-secret', '--etcd-tls-secret', [CompletionResultType]::ParameterName, 'Set the Secret with a server''s client certificate for etcd [default: none; production: etcd-NAME-client]')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Write into the folder DIR, or one stream to stdout if it is `-` [default: NAME]')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Write into the folder DIR, or one stream to stdout if it is `-` [default: NAME]')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Overwrite files')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Show the files that would be written, and write nothing')
+            [CompletionResult]::new('--print-config', '--print-config', [CompletionResultType]::ParameterName, 'Print the topology in effect as a topology file, and write nothing')
+            [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'Ask nothing: take the default where no flag is given')
+            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Ask nothing: take the default where no flag is given')
+            [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Ask nothing: take the default where no flag is given')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'kcpctl;cache' {
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'Show what a cache server holds')
+            [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the cache server in the foreground')
+            break
+        }
+        'kcpctl;cache;list' {
+            [CompletionResult]::new('--shard', '--shard', [CompletionResultType]::ParameterName, 'Shard to read, or `*` for all')
+            [CompletionResult]::new('--cluster', '--cluster', [CompletionResultType]::ParameterName, 'Logical cluster to read, or `*` for all')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to show the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to show the result')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Only objects with these labels, such as `a=b,c!=d`')
+            [CompletionResult]::new('--selector', '--selector', [CompletionResultType]::ParameterName, 'Only objects with these labels, such as `a=b,c!=d`')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Only objects in this namespace')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Only objects in this namespace')
+            [CompletionResult]::new('--chunk-size', '--chunk-size', [CompletionResultType]::ParameterName, 'Most objects to ask for at once')
+            [CompletionResult]::new('--by', '--by', [CompletionResultType]::ParameterName, 'Count by these alone (can be repeated)')
+            [CompletionResult]::new('--kubeconfig', '--kubeconfig', [CompletionResultType]::ParameterName, 'Kubeconfig file that leads to the cache server')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Context of the kubeconfig to use')
+            [CompletionResult]::new('-A', '-A ', [CompletionResultType]::ParameterName, 'Objects in all namespaces, as without `--namespace`')
+            [CompletionResult]::new('--all-namespaces', '--all-namespaces', [CompletionResultType]::ParameterName, 'Objects in all namespaces, as without `--namespace`')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'After the list, show every change until interrupted')
+            [CompletionResult]::new('--watch', '--watch', [CompletionResultType]::ParameterName, 'After the list, show every change until interrupted')
+            [CompletionResult]::new('--bytes', '--bytes', [CompletionResultType]::ParameterName, 'Measure the objects, also on a server that does not count them itself')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'kcpctl;cache;serve' {
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Directory of certificates, kubeconfigs and the store')
+            [CompletionResult]::new('--root-directory', '--root-directory', [CompletionResultType]::ParameterName, 'Directory of certificates, kubeconfigs and the store')
+            [CompletionResult]::new('--embedded-etcd-directory', '--embedded-etcd-directory', [CompletionResultType]::ParameterName, 'Directory of the store [default: `store` in the data directory]')
+            [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:6443]')
+            [CompletionResult]::new('--bind-address', '--bind-address', [CompletionResultType]::ParameterName, 'Address to listen on [default: 127.0.0.1]')
+            [CompletionResult]::new('--secure-port', '--secure-port', [CompletionResultType]::ParameterName, 'Port to listen on [default: 6443]')
+            [CompletionResult]::new('--tls-cert-file', '--tls-cert-file', [CompletionResultType]::ParameterName, 'Serving certificate, with those that lead to its CA, instead of one made here')
+            [CompletionResult]::new('--tls-private-key-file', '--tls-private-key-file', [CompletionResultType]::ParameterName, 'Private key of the serving certificate')
+            [CompletionResult]::new('--client-ca-file', '--client-ca-file', [CompletionResultType]::ParameterName, 'CAs whose client certificates are believed, instead of one made here')
+            [CompletionResult]::new('--tls-san', '--tls-san', [CompletionResultType]::ParameterName, 'Name or address that the certificate made here is valid for, beyond localhost')
+            [CompletionResult]::new('--manifests', '--manifests', [CompletionResultType]::ParameterName, 'Folder of an installation''s manifests')
+            [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'Which cache server of the manifests this one is, if there are several')
+            [CompletionResult]::new('--history-bytes', '--history-bytes', [CompletionResultType]::ParameterName, 'Memory for recent changes, which watches resume from [default: 256MiB]')
+            [CompletionResult]::new('--synthetic-delay', '--synthetic-delay', [CompletionResultType]::ParameterName, 'Time that each request waits before anything else, to try out slow networks')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of the log, which goes to stderr')
+            [CompletionResult]::new('--logging-format', '--logging-format', [CompletionResultType]::ParameterName, 'Form of the log, which goes to stderr')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'More in the log; up to `-v=8`')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'kcpctl;kubeconfig' {
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('create', 'create', [CompletionResultType]::ParameterValue, 'Make a kubeconfig for one user')
+            break
+        }
+        'kcpctl;kubeconfig;create' {
+            [CompletionResult]::new('--target', '--target', [CompletionResultType]::ParameterName, 'Server to enter: rootshard/X, shard/X, frontproxy/X or cacheserver/X')
+            [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'User: the certificate''s common name [default: NAME]')
+            [CompletionResult]::new('--group', '--group', [CompletionResultType]::ParameterName, 'Group of the user; may be repeated')
+            [CompletionResult]::new('--validity', '--validity', [CompletionResultType]::ParameterName, 'Life of the certificate, an hour at least, such as 24h or 8760h')
+            [CompletionResult]::new('-W', '-W ', [CompletionResultType]::ParameterName, 'Workspace to begin in [default: root]')
+            [CompletionResult]::new('--workspace', '--workspace', [CompletionResultType]::ParameterName, 'Workspace to begin in [default: root]')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'URL of the server, without a workspace')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Namespace of the target, the Secret and the object')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Namespace of the target, the Secret and the object')
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Data directory of `kcpctl cache serve`: its client CA signs')
+            [CompletionResult]::new('--ca-cert', '--ca-cert', [CompletionResultType]::ParameterName, 'Certificate of the CA that the server believes clients of')
+            [CompletionResult]::new('--ca-key', '--ca-key', [CompletionResultType]::ParameterName, 'Private key of that CA')
+            [CompletionResult]::new('--ca-secret', '--ca-secret', [CompletionResultType]::ParameterName, 'Manifest of a Secret with that CA, `-` for stdin')
+            [CompletionResult]::new('--server-ca', '--server-ca', [CompletionResultType]::ParameterName, 'CA that vouches for the server, where the sources above do not hold it')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'What to write')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'What to write')
+            [CompletionResult]::new('--secret-name', '--secret-name', [CompletionResultType]::ParameterName, 'Name of the Secret that carries the kubeconfig [default: NAME]')
+            [CompletionResult]::new('--output-file', '--output-file', [CompletionResultType]::ParameterName, 'File to write, readable by its owner only')
+            [CompletionResult]::new('--merge', '--merge', [CompletionResultType]::ParameterName, 'Merge into a kubeconfig [default: the first one of KUBECONFIG, or ~/.kube/config]')
+            [CompletionResult]::new('--rename', '--rename', [CompletionResultType]::ParameterName, 'Other name for the entries that are merged')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Replace a file, or entries of the same name')
+            [CompletionResult]::new('--set-current-context', '--set-current-context', [CompletionResultType]::ParameterName, 'Make the merged context the current one')
+            [CompletionResult]::new('--verify', '--verify', [CompletionResultType]::ParameterName, 'Connect with what was written and say whom the server sees')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'kcpctl;version' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to show it')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to show it')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'kcpctl;completions' {
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'kcpctl;man' {
+            [CompletionResult]::new('--output-dir', '--output-dir', [CompletionResultType]::ParameterName, 'Write every page into this folder, which is made if need be')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+    })
+
+    $completions.Where{ $_.CompletionText -like "$wordToComplete*" } |
+        Sort-Object -Property ListItemText
+}

@@ -1,0 +1,169 @@
+
+use builtin;
+use str;
+
+set edit:completion:arg-completer[kcpctl] = {|@words|
+    fn spaces {|n|
+        builtin:repeat $n ' ' | str:join ''
+    }
+    fn cand {|text desc|
+        edit:complex-candidate $text &display=$text' '(spaces (- 14 (wcswidth $text)))$desc
+    }
+    var command = 'kcpctl'
+    for word $words[1..-1] {
+        if (str:has-prefix $word '-') {
+            break
+        }
+        set command = $command';'$word
+    }
+    var completions = [
+        &'kcpctl'= {
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+            cand init 'Write the objects that describe an installation'
+            cand cache 'Run a cache server, and look into one'
+            cand kubeconfig 'Make kubeconfigs that are proven to work'
+            cand version 'Show the version of kcpctl'
+            cand completions 'Print a completion script for a shell'
+            cand man 'Print a page of the manual, or write all pages'
+        }
+        &'kcpctl;init'= {
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand installation 'Write the objects of an installation'
+        }
+        &'kcpctl;init;installation'= {
+            cand -f 'Read the topology from FILE, or from stdin if it is `-`; flags override it'
+            cand --filename 'Read the topology from FILE, or from stdin if it is `-`; flags override it'
+            cand --profile 'Choose what the installation is meant for [default: dev]'
+            cand --hostname 'Set the host name that users reach; production has no default for it [default: the front-proxy''s name in the cluster]'
+            cand --port 'Set the port that users reach [default: 6443]'
+            cand -n 'Set the namespace of all objects [default: NAME]'
+            cand --namespace 'Set the namespace of all objects [default: NAME]'
+            cand --shards 'Set the shards beside the root shard: how many, or their names [default: 0; production: 2]'
+            cand --cache 'Choose where the cache is [default: embedded; production: server]'
+            cand --replicas 'Set the replicas of shards and front-proxies [default: 1; production: 3]'
+            cand --cache-replicas 'Set the replicas of the cache server [default: 1; production: 2]'
+            cand --front-proxies 'Name the front-proxies [default: main]'
+            cand --kubeconfigs 'Name the kubeconfigs to hand out [default: admin]'
+            cand --validity 'Set how long their certificates are valid, at least an hour [default: 8766h]'
+            cand --issuer 'Name the cert-manager issuer of the root CAs [default: a self-signed Issuer, written too; production: ClusterIssuer/selfsigned]'
+            cand --image-repository 'Set the repository of the image [default: ghcr.io/kcp-dev/kcp]'
+            cand --image-tag 'Set the tag of the image [default: v and the version of kcp]'
+            cand --kcp-version 'Set the version of kcp [default: 0.32.3]'
+            cand --etcd 'Choose whose etcd the servers use [default: dev; production: external]'
+            cand --cache-etcd 'Choose whose etcd the cache server uses [default: as --etcd]'
+            cand --etcd-endpoints 'Set the members of a server''s etcd; without NAME those of all servers, which then get a prefix each; repeat it for each server [default: derived from the server''s name, and marked EDIT]'
+            cand --etcd-prefix 'Set the prefix of a server''s keys in etcd'
+            cand --etcd-tls-secret 'Set the Secret with a server''s client certificate for etcd [default: none; production: etcd-NAME-client]'
+            cand -o 'Write into the folder DIR, or one stream to stdout if it is `-` [default: NAME]'
+            cand --output 'Write into the folder DIR, or one stream to stdout if it is `-` [default: NAME]'
+            cand --force 'Overwrite files'
+            cand --dry-run 'Show the files that would be written, and write nothing'
+            cand --print-config 'Print the topology in effect as a topology file, and write nothing'
+            cand -y 'Ask nothing: take the default where no flag is given'
+            cand --yes 'Ask nothing: take the default where no flag is given'
+            cand --no-input 'Ask nothing: take the default where no flag is given'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'kcpctl;cache'= {
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand list 'Show what a cache server holds'
+            cand serve 'Run the cache server in the foreground'
+        }
+        &'kcpctl;cache;list'= {
+            cand --shard 'Shard to read, or `*` for all'
+            cand --cluster 'Logical cluster to read, or `*` for all'
+            cand -o 'How to show the result'
+            cand --output 'How to show the result'
+            cand -l 'Only objects with these labels, such as `a=b,c!=d`'
+            cand --selector 'Only objects with these labels, such as `a=b,c!=d`'
+            cand -n 'Only objects in this namespace'
+            cand --namespace 'Only objects in this namespace'
+            cand --chunk-size 'Most objects to ask for at once'
+            cand --by 'Count by these alone (can be repeated)'
+            cand --kubeconfig 'Kubeconfig file that leads to the cache server'
+            cand --context 'Context of the kubeconfig to use'
+            cand -A 'Objects in all namespaces, as without `--namespace`'
+            cand --all-namespaces 'Objects in all namespaces, as without `--namespace`'
+            cand -w 'After the list, show every change until interrupted'
+            cand --watch 'After the list, show every change until interrupted'
+            cand --bytes 'Measure the objects, also on a server that does not count them itself'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'kcpctl;cache;serve'= {
+            cand --data-dir 'Directory of certificates, kubeconfigs and the store'
+            cand --root-directory 'Directory of certificates, kubeconfigs and the store'
+            cand --embedded-etcd-directory 'Directory of the store [default: `store` in the data directory]'
+            cand --listen 'Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:6443]'
+            cand --bind-address 'Address to listen on [default: 127.0.0.1]'
+            cand --secure-port 'Port to listen on [default: 6443]'
+            cand --tls-cert-file 'Serving certificate, with those that lead to its CA, instead of one made here'
+            cand --tls-private-key-file 'Private key of the serving certificate'
+            cand --client-ca-file 'CAs whose client certificates are believed, instead of one made here'
+            cand --tls-san 'Name or address that the certificate made here is valid for, beyond localhost'
+            cand --manifests 'Folder of an installation''s manifests'
+            cand --name 'Which cache server of the manifests this one is, if there are several'
+            cand --history-bytes 'Memory for recent changes, which watches resume from [default: 256MiB]'
+            cand --synthetic-delay 'Time that each request waits before anything else, to try out slow networks'
+            cand --log-format 'Form of the log, which goes to stderr'
+            cand --logging-format 'Form of the log, which goes to stderr'
+            cand -v 'More in the log; up to `-v=8`'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'kcpctl;kubeconfig'= {
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand create 'Make a kubeconfig for one user'
+        }
+        &'kcpctl;kubeconfig;create'= {
+            cand --target 'Server to enter: rootshard/X, shard/X, frontproxy/X or cacheserver/X'
+            cand --user 'User: the certificate''s common name [default: NAME]'
+            cand --group 'Group of the user; may be repeated'
+            cand --validity 'Life of the certificate, an hour at least, such as 24h or 8760h'
+            cand -W 'Workspace to begin in [default: root]'
+            cand --workspace 'Workspace to begin in [default: root]'
+            cand --server 'URL of the server, without a workspace'
+            cand -n 'Namespace of the target, the Secret and the object'
+            cand --namespace 'Namespace of the target, the Secret and the object'
+            cand --data-dir 'Data directory of `kcpctl cache serve`: its client CA signs'
+            cand --ca-cert 'Certificate of the CA that the server believes clients of'
+            cand --ca-key 'Private key of that CA'
+            cand --ca-secret 'Manifest of a Secret with that CA, `-` for stdin'
+            cand --server-ca 'CA that vouches for the server, where the sources above do not hold it'
+            cand -o 'What to write'
+            cand --output 'What to write'
+            cand --secret-name 'Name of the Secret that carries the kubeconfig [default: NAME]'
+            cand --output-file 'File to write, readable by its owner only'
+            cand --merge 'Merge into a kubeconfig [default: the first one of KUBECONFIG, or ~/.kube/config]'
+            cand --rename 'Other name for the entries that are merged'
+            cand --force 'Replace a file, or entries of the same name'
+            cand --set-current-context 'Make the merged context the current one'
+            cand --verify 'Connect with what was written and say whom the server sees'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'kcpctl;version'= {
+            cand -o 'How to show it'
+            cand --output 'How to show it'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'kcpctl;completions'= {
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'kcpctl;man'= {
+            cand --output-dir 'Write every page into this folder, which is made if need be'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+    ]
+    $completions[$command]
+}

@@ -1,0 +1,140 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_kcpctl_global_optspecs
+    string join \n h/help V/version
+end
+
+function __fish_kcpctl_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_kcpctl_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_kcpctl_using_subcommand
+    set -l cmd (__fish_kcpctl_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c kcpctl -n "__fish_kcpctl_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kcpctl -n "__fish_kcpctl_needs_command" -s V -l version -d 'Print version'
+complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "init" -d 'Write the objects that describe an installation'
+complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "cache" -d 'Run a cache server, and look into one'
+complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "kubeconfig" -d 'Make kubeconfigs that are proven to work'
+complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "version" -d 'Show the version of kcpctl'
+complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "man" -d 'Print a page of the manual, or write all pages'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and not __fish_seen_subcommand_from installation" -s h -l help -d 'Print help'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and not __fish_seen_subcommand_from installation" -f -a "installation" -d 'Write the objects of an installation'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -s f -l filename -d 'Read the topology from FILE, or from stdin if it is `-`; flags override it' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l profile -d 'Choose what the installation is meant for [default: dev]' -r -f -a "dev\t'As small as can be: one replica and one-member etcds, which lose data with their disk'
+production\t'Survives the loss of a node: several shards and replicas, external etcd with TLS'"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l hostname -d 'Set the host name that users reach; production has no default for it [default: the front-proxy\'s name in the cluster]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l port -d 'Set the port that users reach [default: 6443]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -s n -l namespace -d 'Set the namespace of all objects [default: NAME]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l shards -d 'Set the shards beside the root shard: how many, or their names [default: 0; production: 2]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l cache -d 'Choose where the cache is [default: embedded; production: server]' -r -f -a "embedded\t'Inside the root shard'
+server\t'In a cache server that all shards share'"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l replicas -d 'Set the replicas of shards and front-proxies [default: 1; production: 3]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l cache-replicas -d 'Set the replicas of the cache server [default: 1; production: 2]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l front-proxies -d 'Name the front-proxies [default: main]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l kubeconfigs -d 'Name the kubeconfigs to hand out [default: admin]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l validity -d 'Set how long their certificates are valid, at least an hour [default: 8766h]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l issuer -d 'Name the cert-manager issuer of the root CAs [default: a self-signed Issuer, written too; production: ClusterIssuer/selfsigned]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l image-repository -d 'Set the repository of the image [default: ghcr.io/kcp-dev/kcp]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l image-tag -d 'Set the tag of the image [default: v and the version of kcp]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l kcp-version -d 'Set the version of kcp [default: 0.32.3]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l etcd -d 'Choose whose etcd the servers use [default: dev; production: external]' -r -f -a "external\t'One that is there already'
+dev\t'One member of its own, for development'
+embedded\t'Inside the cache server: lost with its pod'"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l cache-etcd -d 'Choose whose etcd the cache server uses [default: as --etcd]' -r -f -a "external\t'One that is there already'
+dev\t'One member of its own, for development'
+embedded\t'Inside the cache server: lost with its pod'"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l etcd-endpoints -d 'Set the members of a server\'s etcd; without NAME those of all servers, which then get a prefix each; repeat it for each server [default: derived from the server\'s name, and marked EDIT]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l etcd-prefix -d 'Set the prefix of a server\'s keys in etcd' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l etcd-tls-secret -d 'Set the Secret with a server\'s client certificate for etcd [default: none; production: etcd-NAME-client]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -s o -l output -d 'Write into the folder DIR, or one stream to stdout if it is `-` [default: NAME]' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l force -d 'Overwrite files'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l dry-run -d 'Show the files that would be written, and write nothing'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l print-config -d 'Print the topology in effect as a topology file, and write nothing'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -s y -l yes -l no-input -d 'Ask nothing: take the default where no flag is given'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from list serve" -s h -l help -d 'Print help'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from list serve" -f -a "list" -d 'Show what a cache server holds'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from list serve" -f -a "serve" -d 'Run the cache server in the foreground'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -l shard -d 'Shard to read, or `*` for all' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -l cluster -d 'Logical cluster to read, or `*` for all' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -s o -l output -d 'How to show the result' -r -f -a "table\t'Columns for a reader'
+wide\t'More columns'
+json\t'One JSON document'
+yaml\t'One YAML document'
+name\t'One name a line'"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -s l -l selector -d 'Only objects with these labels, such as `a=b,c!=d`' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -s n -l namespace -d 'Only objects in this namespace' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -l chunk-size -d 'Most objects to ask for at once' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -l by -d 'Count by these alone (can be repeated)' -r -f -a "resource\t''
+shard\t''
+cluster\t''"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -l kubeconfig -d 'Kubeconfig file that leads to the cache server' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -l context -d 'Context of the kubeconfig to use' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -s A -l all-namespaces -d 'Objects in all namespaces, as without `--namespace`'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -s w -l watch -d 'After the list, show every change until interrupted'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -l bytes -d 'Measure the objects, also on a server that does not count them itself'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l data-dir -l root-directory -d 'Directory of certificates, kubeconfigs and the store' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l embedded-etcd-directory -d 'Directory of the store [default: `store` in the data directory]' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l listen -d 'Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:6443]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l bind-address -d 'Address to listen on [default: 127.0.0.1]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l secure-port -d 'Port to listen on [default: 6443]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l tls-cert-file -d 'Serving certificate, with those that lead to its CA, instead of one made here' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l tls-private-key-file -d 'Private key of the serving certificate' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l client-ca-file -d 'CAs whose client certificates are believed, instead of one made here' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l tls-san -d 'Name or address that the certificate made here is valid for, beyond localhost' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l manifests -d 'Folder of an installation\'s manifests' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l name -d 'Which cache server of the manifests this one is, if there are several' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l history-bytes -d 'Memory for recent changes, which watches resume from [default: 256MiB]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l synthetic-delay -d 'Time that each request waits before anything else, to try out slow networks' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l log-format -l logging-format -d 'Form of the log, which goes to stderr' -r -f -a "text\t'For people'
+json\t'For machines'"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -s v -d 'More in the log; up to `-v=8`' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and not __fish_seen_subcommand_from create" -s h -l help -d 'Print help'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and not __fish_seen_subcommand_from create" -f -a "create" -d 'Make a kubeconfig for one user'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l target -d 'Server to enter: rootshard/X, shard/X, frontproxy/X or cacheserver/X' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l user -d 'User: the certificate\'s common name [default: NAME]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l group -d 'Group of the user; may be repeated' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l validity -d 'Life of the certificate, an hour at least, such as 24h or 8760h' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -s W -l workspace -d 'Workspace to begin in [default: root]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l server -d 'URL of the server, without a workspace' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -s n -l namespace -d 'Namespace of the target, the Secret and the object' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l data-dir -d 'Data directory of `kcpctl cache serve`: its client CA signs' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l ca-cert -d 'Certificate of the CA that the server believes clients of' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l ca-key -d 'Private key of that CA' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l ca-secret -d 'Manifest of a Secret with that CA, `-` for stdin' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l server-ca -d 'CA that vouches for the server, where the sources above do not hold it' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -s o -l output -d 'What to write' -r -f -a "kubeconfig\t'A kubeconfig'
+secret\t'A v1 Secret with the key `kubeconfig`, ready to apply'
+manifest\t'The operator\'s Kubeconfig object, for the operator to sign'"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l secret-name -d 'Name of the Secret that carries the kubeconfig [default: NAME]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l output-file -d 'File to write, readable by its owner only' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l merge -d 'Merge into a kubeconfig [default: the first one of KUBECONFIG, or ~/.kube/config]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l rename -d 'Other name for the entries that are merged' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l force -d 'Replace a file, or entries of the same name'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l set-current-context -d 'Make the merged context the current one'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l verify -d 'Connect with what was written and say whom the server sees'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand version" -s o -l output -d 'How to show it' -r -f -a "text\t''
+json\t''
+yaml\t''"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand version" -s h -l help -d 'Print help'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand man" -l output-dir -d 'Write every page into this folder, which is made if need be' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand man" -s h -l help -d 'Print help'

@@ -1,0 +1,184 @@
+module completions {
+
+  # The administrator's tool for kcp
+  export extern kcpctl [
+    --help(-h)                # Print help (see more with '--help')
+    --version(-V)             # Print version
+  ]
+
+  # Write the objects that describe an installation
+  export extern "kcpctl init" [
+    --help(-h)                # Print help
+  ]
+
+  def "nu-complete kcpctl init installation profile" [] {
+    [ "dev" "production" ]
+  }
+
+  def "nu-complete kcpctl init installation cache" [] {
+    [ "embedded" "server" ]
+  }
+
+  def "nu-complete kcpctl init installation etcd" [] {
+    [ "external" "dev" "embedded" ]
+  }
+
+  def "nu-complete kcpctl init installation cache_etcd" [] {
+    [ "external" "dev" "embedded" ]
+  }
+
+  # Write the objects of an installation
+  export extern "kcpctl init installation" [
+    --filename(-f): path      # Read the topology from FILE, or from stdin if it is `-`; flags override it
+    --profile: string@"nu-complete kcpctl init installation profile" # Choose what the installation is meant for [default: dev]
+    --hostname: string        # Set the host name that users reach; production has no default for it [default: the front-proxy's name in the cluster]
+    --port: string            # Set the port that users reach [default: 6443]
+    --namespace(-n): string   # Set the namespace of all objects [default: NAME]
+    --shards: string          # Set the shards beside the root shard: how many, or their names [default: 0; production: 2]
+    --cache: string@"nu-complete kcpctl init installation cache" # Choose where the cache is [default: embedded; production: server]
+    --replicas: string        # Set the replicas of shards and front-proxies [default: 1; production: 3]
+    --cache-replicas: string  # Set the replicas of the cache server [default: 1; production: 2]
+    --front-proxies: string   # Name the front-proxies [default: main]
+    --kubeconfigs: string     # Name the kubeconfigs to hand out [default: admin]
+    --validity: string        # Set how long their certificates are valid, at least an hour [default: 8766h]
+    --issuer: string          # Name the cert-manager issuer of the root CAs [default: a self-signed Issuer, written too; production: ClusterIssuer/selfsigned]
+    --image-repository: string # Set the repository of the image [default: ghcr.io/kcp-dev/kcp]
+    --image-tag: string       # Set the tag of the image [default: v and the version of kcp]
+    --kcp-version: string     # Set the version of kcp [default: 0.32.3]
+    --etcd: string@"nu-complete kcpctl init installation etcd" # Choose whose etcd the servers use [default: dev; production: external]
+    --cache-etcd: string@"nu-complete kcpctl init installation cache_etcd" # Choose whose etcd the cache server uses [default: as --etcd]
+    --etcd-endpoints: string  # Set the members of a server's etcd; without NAME those of all servers, which then get a prefix each; repeat it for each server [default: derived from the server's name, and marked EDIT]
+    --etcd-prefix: string     # Set the prefix of a server's keys in etcd
+    --etcd-tls-secret: string # Set the Secret with a server's client certificate for etcd [default: none; production: etcd-NAME-client]
+    --output(-o): path        # Write into the folder DIR, or one stream to stdout if it is `-` [default: NAME]
+    --force                   # Overwrite files
+    --dry-run                 # Show the files that would be written, and write nothing
+    --print-config            # Print the topology in effect as a topology file, and write nothing
+    --yes(-y)                 # Ask nothing: take the default where no flag is given
+    --no-input                # Ask nothing: take the default where no flag is given
+    --help(-h)                # Print help (see more with '--help')
+    name?: string             # Name of the installation
+  ]
+
+  # Run a cache server, and look into one
+  export extern "kcpctl cache" [
+    --help(-h)                # Print help
+  ]
+
+  def "nu-complete kcpctl cache list output" [] {
+    [ "table" "wide" "json" "yaml" "name" ]
+  }
+
+  def "nu-complete kcpctl cache list by" [] {
+    [ "resource" "shard" "cluster" ]
+  }
+
+  # Show what a cache server holds
+  export extern "kcpctl cache list" [
+    --shard: string           # Shard to read, or `*` for all
+    --cluster: string         # Logical cluster to read, or `*` for all
+    --output(-o): string@"nu-complete kcpctl cache list output" # How to show the result
+    --selector(-l): string    # Only objects with these labels, such as `a=b,c!=d`
+    --namespace(-n): string   # Only objects in this namespace
+    --all-namespaces(-A)      # Objects in all namespaces, as without `--namespace`
+    --watch(-w)               # After the list, show every change until interrupted
+    --chunk-size: string      # Most objects to ask for at once
+    --by: string@"nu-complete kcpctl cache list by" # Count by these alone (can be repeated)
+    --bytes                   # Measure the objects, also on a server that does not count them itself
+    --kubeconfig: path        # Kubeconfig file that leads to the cache server
+    --context: string         # Context of the kubeconfig to use
+    --help(-h)                # Print help (see more with '--help')
+    resource?: string         # Resource to list: plural, singular or kind, alone or with its group
+  ]
+
+  def "nu-complete kcpctl cache serve log_format" [] {
+    [ "text" "json" ]
+  }
+
+  # Run the cache server in the foreground
+  export extern "kcpctl cache serve" [
+    --data-dir: path          # Directory of certificates, kubeconfigs and the store
+    --root-directory: path    # Directory of certificates, kubeconfigs and the store
+    --embedded-etcd-directory: path # Directory of the store [default: `store` in the data directory]
+    --listen: string          # Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:6443]
+    --bind-address: string    # Address to listen on [default: 127.0.0.1]
+    --secure-port: string     # Port to listen on [default: 6443]
+    --tls-cert-file: path     # Serving certificate, with those that lead to its CA, instead of one made here
+    --tls-private-key-file: path # Private key of the serving certificate
+    --client-ca-file: path    # CAs whose client certificates are believed, instead of one made here
+    --tls-san: string         # Name or address that the certificate made here is valid for, beyond localhost
+    --manifests: path         # Folder of an installation's manifests
+    --name: string            # Which cache server of the manifests this one is, if there are several
+    --history-bytes: string   # Memory for recent changes, which watches resume from [default: 256MiB]
+    --synthetic-delay: string # Time that each request waits before anything else, to try out slow networks
+    --log-format: string@"nu-complete kcpctl cache serve log_format" # Form of the log, which goes to stderr
+    --logging-format: string@"nu-complete kcpctl cache serve log_format" # Form of the log, which goes to stderr
+    -v: string                # More in the log; up to `-v=8`
+    --help(-h)                # Print help (see more with '--help')
+  ]
+
+  # Make kubeconfigs that are proven to work
+  export extern "kcpctl kubeconfig" [
+    --help(-h)                # Print help
+  ]
+
+  def "nu-complete kcpctl kubeconfig create output" [] {
+    [ "kubeconfig" "secret" "manifest" ]
+  }
+
+  # Make a kubeconfig for one user
+  export extern "kcpctl kubeconfig create" [
+    --target: string          # Server to enter: rootshard/X, shard/X, frontproxy/X or cacheserver/X
+    --user: string            # User: the certificate's common name [default: NAME]
+    --group: string           # Group of the user; may be repeated
+    --validity: string        # Life of the certificate, an hour at least, such as 24h or 8760h
+    --workspace(-W): string   # Workspace to begin in [default: root]
+    --server: string          # URL of the server, without a workspace
+    --namespace(-n): string   # Namespace of the target, the Secret and the object
+    --data-dir: path          # Data directory of `kcpctl cache serve`: its client CA signs
+    --ca-cert: path           # Certificate of the CA that the server believes clients of
+    --ca-key: path            # Private key of that CA
+    --ca-secret: path         # Manifest of a Secret with that CA, `-` for stdin
+    --server-ca: path         # CA that vouches for the server, where the sources above do not hold it
+    --output(-o): string@"nu-complete kcpctl kubeconfig create output" # What to write
+    --secret-name: string     # Name of the Secret that carries the kubeconfig [default: NAME]
+    --output-file: path       # File to write, readable by its owner only
+    --merge: string           # Merge into a kubeconfig [default: the first one of KUBECONFIG, or ~/.kube/config]
+    --force                   # Replace a file, or entries of the same name
+    --rename: string          # Other name for the entries that are merged
+    --set-current-context     # Make the merged context the current one
+    --verify                  # Connect with what was written and say whom the server sees
+    --help(-h)                # Print help (see more with '--help')
+    name: string              # Name of the Secret or object, and of the user unless `--user` says otherwise
+  ]
+
+  def "nu-complete kcpctl version output" [] {
+    [ "text" "json" "yaml" ]
+  }
+
+  # Show the version of kcpctl
+  export extern "kcpctl version" [
+    --output(-o): string@"nu-complete kcpctl version output" # How to show it
+    --help(-h)                # Print help
+  ]
+
+  def "nu-complete kcpctl completions shell" [] {
+    [ "bash" "zsh" "fish" "powershell" "elvish" "nushell" ]
+  }
+
+  # Print a completion script for a shell
+  export extern "kcpctl completions" [
+    --help(-h)                # Print help
+    shell: string@"nu-complete kcpctl completions shell" # Shell to complete in
+  ]
+
+  # Print a page of the manual, or write all pages
+  export extern "kcpctl man" [
+    --output-dir: path        # Write every page into this folder, which is made if need be
+    --help(-h)                # Print help
+    ...command: string        # Command to print the page of, such as `cache list`
+  ]
+
+}
+
+export use completions *
