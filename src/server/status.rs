@@ -309,6 +309,15 @@ impl Problem {
         }
     }
 
+    /// A value of more bytes than there may be.
+    pub fn too_long(field: &str, bytes_max: usize) -> Self {
+        Self {
+            field: field.to_owned(),
+            reason: "FieldValueTooLong",
+            text: format!("Too long: may not be more than {bytes_max} bytes"),
+        }
+    }
+
     /// A value that may not be there.
     pub fn forbidden(field: &str, why: &str) -> Self {
         Self {

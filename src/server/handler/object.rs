@@ -15,7 +15,7 @@ use crate::view::{CommitError, Draft, Entry};
 use super::{Answer, Call, REPLANS_MAX, Shape, json_response};
 use crate::server::body::Body;
 use crate::server::plan::{self, Subject, Updated};
-use crate::server::status::ApiError;
+use crate::server::status::{ApiError, Problem, Qualified, quoted};
 
 /// How often a generated name that is taken is replaced by another.
 const NAMES_MAX: usize = 8;
@@ -33,6 +33,8 @@ pub(super) struct DeleteOptions {
     kind: String,
     preconditions: Option<Preconditions>,
     dry_run: Vec<String>,
+    propagation_policy: Option<String>,
+    orphan_dependents: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -185,7 +187,33 @@ impl DeleteOptions {
                 options.kind
             )));
         }
+        options.validate()?;
         Ok(options)
+    }
+
+    /// Nobody acts on the policy here, but one that is misspelt is a client's mistake.
+    fn validate(&self) -> Result<(), ApiError> {
+        let mut problems = Vec::new();
+        if !self.dry_run.iter().all(|it| it == "All") {
+            let shown: Vec<String> = self.dry_run.iter().map(|it| quoted(it.as_bytes())).collect();
+            let shown = format!("[{}]", shown.join(","));
+            problems.push(Problem::unsupported("dryRun", &shown, &["All"]));
+        }
+        if let Some(policy) = &self.propagation_policy {
+            let shown = quoted(policy.as_bytes());
+            if self.orphan_dependents.is_some() {
+                let why = "orphanDependents and deletionPropagation cannot be both set";
+                problems.push(Problem::invalid("propagationPolicy", &shown, why));
+            } else if !matches!(policy.as_str(), "Foreground" | "Background" | "Orphan") {
+                let known = ["Foreground", "Background", "Orphan", "nil"];
+                problems.push(Problem::unsupported("propagationPolicy", &shown, &known));
+            }
+        }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let kind = Qualified { group: "meta.k8s.io", name: "DeleteOptions" };
+        Err(ApiError::invalid(kind, "", &problems))
     }
 
     pub(super) fn is_dry_run(&self) -> bool {
