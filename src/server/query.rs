@@ -184,11 +184,11 @@ impl Query {
                 problems.push(Problem::forbidden(MATCH, why));
             }
             if !matches!(text, "" | "NotOlderThan" | "Exact") {
-                let known = ["Exact", "NotOlderThan"];
+                let known = ["Exact", "NotOlderThan", ""];
                 problems.push(Problem::unsupported(MATCH, &shown, &known));
             }
             if text == "Exact" && self.get("resourceVersion") == Some("0") {
-                let why = "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"";
+                let why = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
                 problems.push(Problem::forbidden(MATCH, why));
             }
         }

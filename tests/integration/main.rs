@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod authorization;
+mod bad_input;
 mod cache_list_objects;
 mod cache_list_refusals;
 mod definitions;

@@ -41,7 +41,12 @@ pub fn write_canonical(out: &mut Vec<u8>, text: &str) {
 /// exponent outside.
 pub fn write_float(out: &mut Vec<u8>, value: f64) {
     let size = value.abs();
-    if size == 0.0 || (1e-6..1e21).contains(&size) {
+    if size == 0.0 {
+        // Zero has no sign here, as in what an API server writes.
+        out.push(b'0');
+        return;
+    }
+    if (1e-6..1e21).contains(&size) {
         // Rust's `Display` of a float is the shortest plain form, as Go's 'f' is.
         let _ = write!(out, "{value}");
         return;
@@ -72,6 +77,7 @@ mod tests {
         for (given, written) in [
             ("0", "0"),
             ("-0", "0"),
+            ("-0.0", "0"),
             ("1.0", "1"),
             ("1e3", "1000"),
             ("0.1", "0.1"),

@@ -43,6 +43,20 @@ pub enum LabelError {
         /// What should.
         expected: &'static str,
     },
+    /// Something else was expected between two requirements.
+    #[error("found '{found}', expected: {expected}")]
+    Between {
+        /// What stands there.
+        found: String,
+        /// What should.
+        expected: &'static str,
+    },
+    /// Values without the parenthesis before them.
+    #[error("unable to parse requirement: found '{found}' expected: '('")]
+    NoValues {
+        /// What stands there.
+        found: String,
+    },
     /// Not a label key.
     #[error("unable to parse requirement: key: Invalid value: \"{key}\": {why}")]
     Key {
@@ -115,11 +129,23 @@ impl FromStr for LabelSelector {
             return Ok(Self::default());
         }
         loop {
+            let begins = parser.peek();
+            if begins != "!" && is_symbol(begins) {
+                let is_first = requirements.is_empty();
+                return Err(between(
+                    begins,
+                    if is_first {
+                        "!, identifier, or 'end of string'"
+                    } else {
+                        "identifier after ','"
+                    },
+                ));
+            }
             requirements.push(parser.requirement()?);
             match parser.next() {
                 "" => return Ok(Self { requirements }),
                 "," => {}
-                found => return Err(syntax(found, "',' or 'end of string'")),
+                found => return Err(between(found, "',' or 'end of string'")),
             }
         }
     }
@@ -127,6 +153,15 @@ impl FromStr for LabelSelector {
 
 fn syntax(found: &str, expected: &'static str) -> LabelError {
     LabelError::Syntax { found: found.to_owned(), expected }
+}
+
+fn between(found: &str, expected: &'static str) -> LabelError {
+    LabelError::Between { found: found.to_owned(), expected }
+}
+
+/// Whether a token is no word: the end, or what stands between words.
+fn is_symbol(token: &str) -> bool {
+    matches!(token, "" | "=" | "==" | "!=" | "!" | "(" | ")" | "<" | ">" | ",")
 }
 
 struct Parser<'a> {
@@ -194,7 +229,7 @@ impl<'a> Parser<'a> {
 
     fn key(&mut self) -> Result<String, LabelError> {
         let key = self.next();
-        if matches!(key, "" | "=" | "==" | "!=" | "!" | "(" | ")" | "<" | ">" | ",") {
+        if is_symbol(key) {
             return Err(syntax(key, "identifier"));
         }
         let (prefix, name) = match key.rsplit_once('/') {
@@ -233,7 +268,7 @@ impl<'a> Parser<'a> {
     fn values(&mut self, key: &str) -> Result<Vec<String>, LabelError> {
         match self.next() {
             "(" => {}
-            found => return Err(syntax(found, "'('")),
+            found => return Err(LabelError::NoValues { found: found.to_owned() }),
         }
         let mut values = Vec::new();
         loop {

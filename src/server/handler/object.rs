@@ -15,7 +15,7 @@ use crate::view::{CommitError, Draft, Entry};
 use super::{Answer, Call, REPLANS_MAX, Shape, json_response};
 use crate::server::body::Body;
 use crate::server::plan::{self, Subject, Updated};
-use crate::server::status::ApiError;
+use crate::server::status::{ApiError, Problem, Qualified, quoted};
 
 /// How often a generated name that is taken is replaced by another.
 const NAMES_MAX: usize = 8;
@@ -33,6 +33,8 @@ pub(super) struct DeleteOptions {
     kind: String,
     preconditions: Option<Preconditions>,
     dry_run: Vec<String>,
+    propagation_policy: Option<String>,
+    orphan_dependents: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -148,7 +150,7 @@ impl Call<'_> {
     pub(super) async fn delete(&self, body: Bytes) -> Result<Response<Body>, ApiError> {
         let name = self.path.name.as_deref().unwrap_or_default();
         let subject = self.subject("delete")?;
-        let options = self.delete_options(&body)?;
+        let options = DeleteOptions::read(&body)?;
         let dry_run = options.is_dry_run() || self.query.dry_run("DeleteOptions")?;
         let place = self.place(name)?;
         for _ in 0..REPLANS_MAX {
@@ -168,13 +170,15 @@ impl Call<'_> {
         }
         Err(ApiError::modified(self.resource(), name))
     }
+}
 
+impl DeleteOptions {
     /// What a delete says in its body, if it has one.
-    pub(super) fn delete_options(&self, body: &Bytes) -> Result<DeleteOptions, ApiError> {
+    pub(super) fn read(body: &Bytes) -> Result<Self, ApiError> {
         if body.is_empty() {
-            return Ok(DeleteOptions::default());
+            return Ok(Self::default());
         }
-        let options: DeleteOptions = serde_json::from_slice(body).map_err(|error| {
+        let options: Self = serde_json::from_slice(body).map_err(|error| {
             ApiError::bad_request(format!("the body is no DeleteOptions in JSON: {error}"))
         })?;
         if !matches!(options.kind.as_str(), "" | "DeleteOptions") {
@@ -183,11 +187,35 @@ impl Call<'_> {
                 options.kind
             )));
         }
+        options.validate()?;
         Ok(options)
     }
-}
 
-impl DeleteOptions {
+    /// Nobody acts on the policy here, but one that is misspelt is a client's mistake.
+    fn validate(&self) -> Result<(), ApiError> {
+        let mut problems = Vec::new();
+        if !self.dry_run.iter().all(|it| it == "All") {
+            let shown: Vec<String> = self.dry_run.iter().map(|it| quoted(it.as_bytes())).collect();
+            let shown = format!("[{}]", shown.join(","));
+            problems.push(Problem::unsupported("dryRun", &shown, &["All"]));
+        }
+        if let Some(policy) = &self.propagation_policy {
+            let shown = quoted(policy.as_bytes());
+            if self.orphan_dependents.is_some() {
+                let why = "orphanDependents and deletionPropagation cannot be both set";
+                problems.push(Problem::invalid("propagationPolicy", &shown, why));
+            } else if !matches!(policy.as_str(), "Foreground" | "Background" | "Orphan") {
+                let known = ["Foreground", "Background", "Orphan", "nil"];
+                problems.push(Problem::unsupported("propagationPolicy", &shown, &known));
+            }
+        }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let kind = Qualified { group: "meta.k8s.io", name: "DeleteOptions" };
+        Err(ApiError::invalid(kind, "", &problems))
+    }
+
     pub(super) fn is_dry_run(&self) -> bool {
         self.dry_run.iter().any(|it| it == "All")
     }

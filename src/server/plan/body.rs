@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::model::json::{Scan, scan, tree};
 use crate::model::metadata::Metadata;
 
-use super::Subject;
+use super::{Subject, owners};
 use crate::server::status::{ApiError, Problem};
 
 /// How many bytes of a body an error message repeats.
@@ -67,7 +67,7 @@ impl Incoming {
                 "{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"
             ))
         };
-        let (metadata, unknown) =
+        let (mut metadata, unknown) =
             Metadata::read(&bytes, &scan).map_err(|error| cannot(error.to_string()))?;
         check_kind(&bytes, &scan, &metadata, subject)?;
         let duplicates = duplicates.into_iter().map(|path| format!("duplicate field \"{path}\""));
@@ -76,7 +76,8 @@ impl Incoming {
         if validation == FieldValidation::Strict && !findings.is_empty() {
             return Err(cannot(format!("strict decoding error: {}", findings.join(", "))));
         }
-        let warnings = if validation == FieldValidation::Warn { findings } else { Vec::new() };
+        let mut warnings = if validation == FieldValidation::Warn { findings } else { Vec::new() };
+        warnings.extend(owners::dedupe(&mut metadata));
         Ok(Self { bytes, scan, metadata, warnings })
     }
 }

@@ -11,6 +11,7 @@
 
 mod body;
 mod create;
+mod owners;
 mod update;
 mod validate;
 

@@ -6,6 +6,7 @@ use crate::model::NameRule;
 use crate::model::json::scan;
 use crate::model::metadata::{Field, Metadata};
 
+use super::owners;
 use crate::server::status::{Problem, quoted};
 
 /// The longest DNS-1123 subdomain.
@@ -68,9 +69,9 @@ pub(super) fn metadata(metadata: &Metadata) -> Vec<Problem> {
         size += key.len() + value.len() - 2;
     }
     if size > ANNOTATIONS_BYTES_MAX {
-        let why = format!("may not be more than {ANNOTATIONS_BYTES_MAX} bytes");
-        problems.push(Problem::invalid("metadata.annotations", &format!("{size} bytes"), &why));
+        problems.push(Problem::too_long("metadata.annotations", ANNOTATIONS_BYTES_MAX));
     }
+    problems.extend(owners::problems(metadata));
     let finalizers = metadata.raw(Field::Finalizers);
     let finalizers: Vec<Value> =
         finalizers.and_then(|raw| serde_json::from_slice(raw).ok()).unwrap_or_default();
