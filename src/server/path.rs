@@ -33,7 +33,7 @@ pub enum Route {
     /// Something on the control plane.
     Control(String),
     /// Something of some shards and clusters.
-    Scoped(Scoped),
+    Scoped(Box<Scoped>),
 }
 
 /// What is asked of some shards and clusters.
@@ -62,7 +62,7 @@ pub enum Endpoint {
     Version,
     /// `/openapi/v3`
     OpenApiIndex,
-    /// The OpenAPI document of a group and version; the core group is empty.
+    /// The `OpenAPI` document of a group and version; the core group is empty.
     OpenApi(String, String),
     /// `/api`
     Core,
@@ -127,7 +127,7 @@ pub fn parse(raw: &str, flavor: Flavor) -> Result<Route, ApiError> {
             _ => Route::Control(String::from_utf8_lossy(path).into_owned()),
         });
     }
-    scoped(path).map(Route::Scoped)
+    scoped(path).map(|it| Route::Scoped(Box::new(it)))
 }
 
 fn scoped(path: &[u8]) -> Result<Scoped, ApiError> {

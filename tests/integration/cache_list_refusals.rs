@@ -253,6 +253,8 @@ fn a_list_that_the_server_forgets_goes_on_and_says_so() {
 
 #[test]
 fn a_watch_that_the_server_forgets_lists_again_and_says_so() {
+    static LISTED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
     let env = TestEnv::new();
     let kubeconfig = play(&env, |target| match target {
         // The second life of the watch ends in what cannot be mended, and so does the test.
@@ -265,7 +267,6 @@ fn a_watch_that_the_server_forgets_lists_again_and_says_so() {
         _ if LISTED.swap(true, std::sync::atomic::Ordering::SeqCst) => page("b", "9", ""),
         _ => page("a", "7", ""),
     });
-    static LISTED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
     let mut command = env.command(env!("CARGO_BIN_EXE_kcpctl"));
     command.args(["cache", "list", "shards", "--watch", "--kubeconfig"]).arg(kubeconfig);
     let said = CommandOutput::of(command.stdin(Stdio::null()));

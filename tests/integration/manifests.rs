@@ -47,7 +47,7 @@ fn a_shard_that_is_described_may_write_its_own_space_and_no_other() {
         Some(Credentials { cert_pem: read("client.crt")?, key_pem: read("client.key")? })
     });
     let client = server.client_with(Some(&credentials));
-    let exports = |shard: &str| at(shard, "root", "apis/apis.kcp.io/v1alpha2/apiexports");
+    let exports = |shard: &str| at(shard, "root", "apis/apis.kcp.io/v1alpha1/apiexports");
     assert_eq!(client.post(exports("amber"), &api_export("a")).status, 201);
     assert_eq!(client.get(exports("root")).status, 200);
     assert_eq!(client.post(exports("root"), &api_export("a")).status, 403);

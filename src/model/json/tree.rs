@@ -1,6 +1,6 @@
 //! The slow road: any JSON, read into a tree and written canonically.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -115,7 +115,7 @@ impl<'de> Visitor<'de> for Node<'_> {
         let mut array = Vec::new();
         let length = self.path.len();
         loop {
-            self.path.push_str(&format!("[{}]", array.len()));
+            let _ = write!(self.path, "[{}]", array.len());
             let node = Node { path: self.path, duplicates: self.duplicates };
             let item = items.next_element_seed(node);
             self.path.truncate(length);

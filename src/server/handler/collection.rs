@@ -7,7 +7,7 @@ use http::{Response, StatusCode};
 use crate::store::{Expect, Place};
 use crate::view::{CommitError, Draft};
 
-use super::object::unavailable;
+use super::object::{DeleteOptions, unavailable};
 use super::{Call, Shape, json_response};
 use crate::server::body::Body;
 use crate::server::encode::ListMetadata;
@@ -23,7 +23,7 @@ impl Call<'_> {
         let options = self.query.list_options(false)?;
         let filter = self.filter(&options)?;
         let dry_run =
-            self.delete_options(&body)?.is_dry_run() || self.query.dry_run("DeleteOptions")?;
+            DeleteOptions::read(&body)?.is_dry_run() || self.query.dry_run("DeleteOptions")?;
         let snapshot = self.app.view.snapshot(&self.served.key);
         let limit = if options.limit == 0 { usize::MAX } else { options.limit };
         let found: Vec<_> = snapshot

@@ -21,36 +21,32 @@ impl App {
     /// Whether the server is well: as text, in detail if that is asked for.
     pub(super) fn health(&self, path: &str, only: Option<&str>, query: &Query) -> Response<Body> {
         let excluded: Vec<&str> = query.all("exclude").collect();
-        let mut report = String::new();
-        let mut failed = Vec::new();
+        let mut report = Vec::new();
+        let mut failed = false;
         for check in CHECKS.into_iter().filter(|check| only.is_none_or(|only| only == *check)) {
             if check == "shutdown" && path != "/readyz" {
                 continue;
             }
             if excluded.contains(&check) {
-                report.push_str(&format!("[+]{check} excluded: ok\n"));
-                continue;
-            }
-            match self.ails(check) {
-                None => report.push_str(&format!("[+]{check} ok\n")),
-                Some(why) => {
-                    tracing::warn!(check, %why, "not well");
-                    report.push_str(&format!("[-]{check} failed: reason withheld\n"));
-                    failed.push(check);
-                }
+                report.push(format!("[+]{check} excluded: ok"));
+            } else if let Some(why) = self.ails(check) {
+                tracing::warn!(check, %why, "not well");
+                report.push(format!("[-]{check} failed: reason withheld"));
+                failed = true;
+            } else {
+                report.push(format!("[+]{check} ok"));
             }
         }
-        let name = path.trim_start_matches('/');
-        let (status, body) = if !failed.is_empty() {
-            report.push_str(&format!("{name} check failed\n"));
-            (StatusCode::INTERNAL_SERVER_ERROR, report)
-        } else if query.get("verbose").is_some() {
-            report.push_str(&format!("{name} check passed\n"));
-            (StatusCode::OK, report)
+        if !failed && query.get("verbose").is_none() {
+            return text(StatusCode::OK, "ok".to_owned());
+        }
+        let (status, outcome) = if failed {
+            (StatusCode::INTERNAL_SERVER_ERROR, "failed")
         } else {
-            (StatusCode::OK, "ok".to_owned())
+            (StatusCode::OK, "passed")
         };
-        text(status, body)
+        report.push(format!("{} check {outcome}\n", path.trim_start_matches('/')));
+        text(status, report.join("\n"))
     }
 
     /// What is wrong with one part, if anything is.
@@ -117,7 +113,7 @@ impl App {
             Endpoint::HealthCheck(path, check) if CHECKS.contains(&check.as_str()) => {
                 return Ok(self.health(path, Some(check), query));
             }
-            Endpoint::Index => return Ok(self.index(StatusCode::OK)),
+            Endpoint::Index => return Ok(Self::index(StatusCode::OK)),
             Endpoint::Version => return Ok(answer(&version(), head)),
             Endpoint::OpenApiIndex => Some(self.openapi.index()),
             Endpoint::OpenApi(group, version) if group.is_empty() => {
@@ -146,12 +142,12 @@ impl App {
         };
         match found {
             Some(document) => Ok(answer(document, head)),
-            None => Ok(self.index(StatusCode::NOT_FOUND)),
+            None => Ok(Self::index(StatusCode::NOT_FOUND)),
         }
     }
 
     /// What paths there are: the answer to `/`, and to a path that nobody knows.
-    fn index(&self, status: StatusCode) -> Response<Body> {
+    fn index(status: StatusCode) -> Response<Body> {
         let mut paths = vec!["/apis".to_owned()];
         for kind in super::Types::all() {
             for version in &kind.versions {

@@ -127,65 +127,46 @@ impl App {
         match route {
             Route::Health(check) => Ok(self.health(check, None, &query)),
             Route::Metrics => {
-                self.admit(&identity, Access::Metrics, &head.method, "/metrics")?;
+                admit(&identity, Access::Metrics, &head.method, "/metrics")?;
                 Ok(self.metrics(&head.headers))
             }
             Route::WhoAmI => Ok(docs::who_am_i(&identity)),
             Route::Holdings => {
                 let path = "/kcpctl/v1alpha1/holdings";
-                self.admit(&identity, Access::ReadCache, &head.method, path)?;
+                admit(&identity, Access::ReadCache, &head.method, path)?;
                 Ok(self.holdings())
             }
             Route::Control(path) => {
-                self.admit(&identity, Access::Control, &head.method, &path)?;
+                admit(&identity, Access::Control, &head.method, &path)?;
                 Err(ApiError::no_such_path(format!(
                     "nothing is served at {}; the cache is below /services/cache/shards/{{shard}}/clusters/{{cluster}}",
                     quoted(path.as_bytes())
                 )))
             }
-            Route::Scoped(scoped) => match &scoped.endpoint {
-                Endpoint::Resource(resource) => {
-                    self.resource(&identity, &scoped, resource, &query, &head, body, seen).await
+            Route::Scoped(scoped) => {
+                if let Endpoint::Resource(resource) = &scoped.endpoint {
+                    let asked = Asking { identity: &identity, query: &query, head: &head, seen };
+                    return self.resource(asked, &scoped, resource, body).await;
                 }
-                _ => {
-                    let access = match scoped.endpoint {
-                        Endpoint::Health(_) => Access::Health,
-                        Endpoint::HealthCheck(..) => Access::Other,
-                        _ => Access::ReadCache,
-                    };
-                    self.admit(&identity, access, &head.method, &scoped.path)?;
-                    self.document(&scoped, &head, &query)
-                }
-            },
+                let access = match scoped.endpoint {
+                    Endpoint::Health(_) => Access::Health,
+                    Endpoint::HealthCheck(..) => Access::Other,
+                    _ => Access::ReadCache,
+                };
+                admit(&identity, access, &head.method, &scoped.path)?;
+                self.document(&scoped, &head, &query)
+            }
         }
-    }
-
-    /// Lets a client pass to a path that names no resource.
-    fn admit(
-        &self,
-        identity: &Identity,
-        access: Access<'_>,
-        method: &Method,
-        path: &str,
-    ) -> Result<(), ApiError> {
-        if identity.may(access) {
-            return Ok(());
-        }
-        let verb = method.as_str().to_ascii_lowercase();
-        let message = forbidden_message(identity, &Asked::Path { verb: &verb, path });
-        Err(ApiError::forbidden(message, None))
     }
 
     async fn resource(
         &self,
-        identity: &Identity,
+        asked: Asking<'_>,
         scoped: &Scoped,
         path: &ResourcePath,
-        query: &Query,
-        head: &http::request::Parts,
         body: Stream,
-        seen: &mut Seen,
     ) -> Result<Response<Body>, ApiError> {
+        let Asking { identity, query, head, seen } = asked;
         let verb = verb_of(&head.method, path, query);
         let served = self.types.find(&path.group, &path.version, &path.resource);
         seen.resource(self, path, verb, served.is_some());
@@ -202,12 +183,11 @@ impl App {
         let served = served.ok_or_else(ApiError::page_not_found)?;
         let call = Call { app: self, scoped, cluster, path, served, query, headers: &head.headers };
         call.check_scope(verb)?;
-        match verb {
-            "watch" => call.watch(),
-            _ => tokio::time::timeout(REQUEST_TIMEOUT, call.run(verb, body))
-                .await
-                .unwrap_or_else(|_| Err(ApiError::timed_out())),
+        if verb == "watch" {
+            return call.watch();
         }
+        let answer = tokio::time::timeout(REQUEST_TIMEOUT, call.run(verb, body)).await;
+        answer.unwrap_or_else(|_| Err(ApiError::timed_out()))
     }
 }
 
@@ -227,6 +207,29 @@ impl Handler for App {
         }
         response
     }
+}
+
+/// Lets a client pass to a path that names no resource.
+fn admit(
+    identity: &Identity,
+    access: Access<'_>,
+    method: &Method,
+    path: &str,
+) -> Result<(), ApiError> {
+    if identity.may(access) {
+        return Ok(());
+    }
+    let verb = method.as_str().to_ascii_lowercase();
+    let message = forbidden_message(identity, &Asked::Path { verb: &verb, path });
+    Err(ApiError::forbidden(message, None))
+}
+
+/// Who asks, and how.
+struct Asking<'a> {
+    identity: &'a Identity,
+    query: &'a Query,
+    head: &'a http::request::Parts,
+    seen: &'a mut Seen,
 }
 
 /// What the metrics are told of a request.

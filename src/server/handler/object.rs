@@ -150,7 +150,7 @@ impl Call<'_> {
     pub(super) async fn delete(&self, body: Bytes) -> Result<Response<Body>, ApiError> {
         let name = self.path.name.as_deref().unwrap_or_default();
         let subject = self.subject("delete")?;
-        let options = self.delete_options(&body)?;
+        let options = DeleteOptions::read(&body)?;
         let dry_run = options.is_dry_run() || self.query.dry_run("DeleteOptions")?;
         let place = self.place(name)?;
         for _ in 0..REPLANS_MAX {
@@ -170,13 +170,15 @@ impl Call<'_> {
         }
         Err(ApiError::modified(self.resource(), name))
     }
+}
 
+impl DeleteOptions {
     /// What a delete says in its body, if it has one.
-    pub(super) fn delete_options(&self, body: &Bytes) -> Result<DeleteOptions, ApiError> {
+    pub(super) fn read(body: &Bytes) -> Result<Self, ApiError> {
         if body.is_empty() {
-            return Ok(DeleteOptions::default());
+            return Ok(Self::default());
         }
-        let options: DeleteOptions = serde_json::from_slice(body).map_err(|error| {
+        let options: Self = serde_json::from_slice(body).map_err(|error| {
             ApiError::bad_request(format!("the body is no DeleteOptions in JSON: {error}"))
         })?;
         if !matches!(options.kind.as_str(), "" | "DeleteOptions") {
@@ -188,9 +190,7 @@ impl Call<'_> {
         options.validate()?;
         Ok(options)
     }
-}
 
-impl DeleteOptions {
     /// Nobody acts on the policy here, but one that is misspelt is a client's mistake.
     fn validate(&self) -> Result<(), ApiError> {
         let mut problems = Vec::new();

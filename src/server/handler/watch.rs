@@ -69,13 +69,10 @@ impl Call<'_> {
             filter.scope.name = Some(name.clone());
         }
         let begun = self.begin(&options, filter);
-        let (cursor, phase, caught_up) = match begun {
-            Ok(begun) => begun,
-            Err(Expired) => {
-                let mut frame = Vec::new();
-                error_event(&mut frame, &too_old());
-                return Ok(streaming(Body::from(frame)));
-            }
+        let Ok((cursor, phase, caught_up)) = begun else {
+            let mut frame = Vec::new();
+            error_event(&mut frame, &too_old());
+            return Ok(streaming(Body::from(frame)));
         };
         let now = Instant::now();
         let lasts = options
@@ -198,20 +195,16 @@ impl Watch {
                 }
             }
             let mut found = Vec::new();
-            match self.cursor.take(CHANGES_MAX, &mut found) {
-                Ok(progress) => {
-                    let nothing = found.is_empty();
-                    self.pending.extend(found);
-                    if let Progress::CaughtUp(revision) = progress {
-                        self.caught_up = revision;
-                        if nothing {
-                            return;
-                        }
-                    }
-                }
-                Err(Expired) => {
-                    error_event(out, &too_old());
-                    self.phase = Phase::Over;
+            let Ok(progress) = self.cursor.take(CHANGES_MAX, &mut found) else {
+                error_event(out, &too_old());
+                self.phase = Phase::Over;
+                return;
+            };
+            let nothing = found.is_empty();
+            self.pending.extend(found);
+            if let Progress::CaughtUp(revision) = progress {
+                self.caught_up = revision;
+                if nothing {
                     return;
                 }
             }

@@ -151,11 +151,6 @@ impl Server {
         self.env.path("data")
     }
 
-    /// The kubeconfig that it wrote for its administrator.
-    pub fn admin_kubeconfig(&self) -> PathBuf {
-        self.data_dir().join("admin.kubeconfig")
-    }
-
     /// Everything it wrote to stderr so far.
     pub fn said(&self) -> String {
         self.said.lock().clone()

@@ -153,6 +153,13 @@ struct Life {
     span: Duration,
 }
 
+impl Life {
+    /// The text of what was named, or of the default.
+    fn text_of(named: Option<Self>) -> api::Duration {
+        named.map_or_else(|| api::Duration::from_hours(VALIDITY_DEFAULT), |it| it.text)
+    }
+}
+
 impl FromStr for Life {
     type Err = String;
 
@@ -197,7 +204,7 @@ pub(in crate::cli::kubeconfig) fn run(args: CreateArgs) -> Result<(), CliError> 
     } = args;
     let namespace = namespace.as_deref();
     let user = user.unwrap_or_else(|| name.clone());
-    let secret = secret_name.unwrap_or_else(|| name.clone());
+    let secret = secret_name.as_deref().unwrap_or(&name);
     let destination = Destination::choose(output_file, merge, force, rename, set_current_context)?;
     if form == Form::Manifest {
         let request = Request {
@@ -207,15 +214,10 @@ pub(in crate::cli::kubeconfig) fn run(args: CreateArgs) -> Result<(), CliError> 
             workspace: workspace.as_ref(),
             user: &user,
             groups: &groups,
-            validity: &validity
-                .map_or_else(|| api::Duration::from_hours(VALIDITY_DEFAULT), |it| it.text),
-            secret: &secret,
+            validity: &Life::text_of(validity),
+            secret,
         };
-        let text = request.to_yaml().map_err(|error| {
-            CliError::new(Kind::Usage, error)
-                .hint("use `-o kubeconfig` or `-o secret` with the CA that signs")
-        })?;
-        return output::write(&text, form, &destination).map(drop);
+        return write_request(&request, &destination);
     }
 
     let groups = match target.kind {
@@ -239,21 +241,35 @@ pub(in crate::cli::kubeconfig) fn run(args: CreateArgs) -> Result<(), CliError> 
     let yaml = kubeconfig.to_yaml();
     let proof = Proof::of(&yaml, &target, &signing, now)?;
     let written = if form == Form::Secret {
-        output::write(&kubeconfig_secret(&secret, namespace, &yaml), form, &destination)?
+        output::write(&kubeconfig_secret(secret, namespace, &yaml), form, &destination)?
     } else {
         output::write_kubeconfig(&kubeconfig, &destination)?
     };
-    proof.show();
-    if target.kind == TargetKind::CacheServer && server.has_path() {
-        proof::line("note", "kubectl can use a URL with a path, a shard cannot: it adds its own");
-    }
-    if let Some(place) = &written.place {
-        proof::line("written", place);
-    }
+    tell(&proof, &target, &server, written.place.as_deref());
     if asks_server {
         verify::ask(&written.kubeconfig(form, yaml)?, &target, &proof.certificate)?;
     }
     Ok(())
+}
+
+/// Writes the object that lets the operator do the rest.
+fn write_request(request: &Request<'_>, destination: &Destination) -> Result<(), CliError> {
+    let text = request.to_yaml().map_err(|error| {
+        CliError::new(Kind::Usage, error)
+            .hint("use `-o kubeconfig` or `-o secret` with the CA that signs")
+    })?;
+    output::write(&text, Form::Manifest, destination).map(drop)
+}
+
+/// Shows what was checked and where it was written.
+fn tell(proof: &Proof, target: &Target, server: &ServerUrl, place: Option<&str>) {
+    proof.show();
+    if target.kind == TargetKind::CacheServer && server.has_path() {
+        proof::line("note", "kubectl can use a URL with a path, a shard cannot: it adds its own");
+    }
+    if let Some(place) = place {
+        proof::line("written", place);
+    }
 }
 
 impl CreateArgs {
