@@ -105,9 +105,7 @@ impl Figure {
 
 /// A histogram of times, exact to three digits.
 pub(crate) fn histogram() -> Histogram<u64> {
-    let mut times = Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are allowed"));
-    times.auto(true);
-    times
+    Histogram::new_with_bounds(1, TIME_MAX, 3).expect("bounds that are in order, three digits")
 }
 
 /// Counts one time.

@@ -19,12 +19,14 @@ pub(crate) struct Objects {
 }
 
 impl Objects {
-    /// The object of this number, as Go clients write it: keys sorted, no spaces.
+    /// The object of this number, as a shard writes it: keys sorted, no spaces, and the
+    /// annotations that say where it is, which every read adds. Without them the first
+    /// update would add them to what is stored.
     pub(crate) fn body(self, index: usize, name: &str) -> Bytes {
         let object = |filler: &str| {
-            let shard = shard(index);
+            let (shard, cluster) = (shard(index), cluster(index));
             format!(
-                r#"{{"apiVersion":"apis.kcp.io/v1alpha2","kind":"APIExport","metadata":{{"annotations":{{"bench/filler":"{filler}","kcp.io/shard":"{shard}"}},"creationTimestamp":"2026-01-02T03:04:05Z","generation":3,"labels":{{"team":"t{team}"}},"name":"{name}","uid":"0f9a6f43-6a8f-4ee6-9ccf-{index:012x}"}},"spec":{{"resources":[{{"group":"example.com","name":"widgets","schema":"today.widgets.example.com","storage":{{"crd":{{}}}}}}]}},"status":{{}}}}"#,
+                r#"{{"apiVersion":"apis.kcp.io/v1alpha2","kind":"APIExport","metadata":{{"annotations":{{"bench/filler":"{filler}","kcp.io/cluster":"c{cluster}","kcp.io/shard":"{shard}"}},"creationTimestamp":"2026-01-02T03:04:05Z","generation":3,"labels":{{"team":"t{team}"}},"name":"{name}","uid":"0f9a6f43-6a8f-4ee6-9ccf-{index:012x}"}},"spec":{{"resources":[{{"group":"example.com","name":"widgets","schema":"today.widgets.example.com","storage":{{"crd":{{}}}}}}]}},"status":{{}}}}"#,
                 team = index % 10,
             )
         };
@@ -40,7 +42,7 @@ pub(crate) fn name(index: usize) -> String {
 
 /// Where objects of this number's shard and cluster are.
 pub(crate) fn collection(index: usize) -> String {
-    let cluster = index / SHARDS % CLUSTERS;
+    let cluster = cluster(index);
     format!("/services/cache/shards/{}/clusters/c{cluster}/{APIEXPORTS}", shard(index))
 }
 
@@ -52,6 +54,10 @@ pub(crate) fn path(index: usize) -> String {
 /// All objects.
 pub(crate) fn everything() -> String {
     format!("/services/cache/shards/*/clusters/*/{APIEXPORTS}")
+}
+
+fn cluster(index: usize) -> usize {
+    index / SHARDS % CLUSTERS
 }
 
 fn shard(index: usize) -> String {

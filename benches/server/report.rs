@@ -108,7 +108,7 @@ impl Report {
     pub(crate) fn memory(&mut self, when: &str, usage: Usage) {
         let Usage { resident, resident_max, objects, history, disk } = usage;
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-        let ratio = if objects > 0 {
+        let ratio = if objects > 1 << 20 {
             format!("; memory is {:.2} of the JSON", resident as f64 / objects as f64)
         } else {
             String::new()
