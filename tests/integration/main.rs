@@ -12,6 +12,7 @@ mod cache_list_refusals;
 mod definitions;
 mod durability;
 mod generated;
+mod history;
 mod http2;
 mod init_files;
 mod init_golden;

@@ -615,3 +615,18 @@ fn methods_that_do_not_exist_are_named() {
         assert_eq!((head.status, head.text().as_str()), (200, ""));
     });
 }
+
+#[test]
+fn yaml_is_read_as_json_is() {
+    replay("yaml", |client, exports| {
+        let body = "apiVersion: apis.kcp.io/v1alpha1\nkind: APIExport\nmetadata:\n  name: yaml\n\
+                    spec:\n  list: [1, two]\n";
+        let post = |body: &str| {
+            let request = Request::new("POST", exports).header("Content-Type", "application/yaml");
+            client.send(&request.body(body))
+        };
+        assert_eq!(post(body).object(201)["spec"], json!({"list": [1, "two"]}));
+        let flawed = post(&body.replace("  name: yaml", "  name: yaml\n ] oops"));
+        assert_eq!(flawed.status, 400, "{flawed}");
+    });
+}

@@ -442,8 +442,9 @@ impl Call<'_> {
     ) -> Result<Incoming, ApiError> {
         let validation = self.field_validation(options)?;
         let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
-        let media = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        match media {
+        let media = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
+        let media = media.trim().to_ascii_lowercase();
+        match media.as_str() {
             "" | "application/json" => Incoming::read(body, subject, validation),
             "application/yaml" => Incoming::read(json_of_yaml(&body)?, subject, validation),
             _ => Err(ApiError::unsupported_media_type("application/json, application/yaml")),
