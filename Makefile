@@ -4,7 +4,7 @@
 # installs with apt, and says so.
 
 .DEFAULT_GOAL := help
-.PHONY: help build serve demo test lint bench docs completions clean
+.PHONY: help build serve demo test lint bench docs golden clean
 
 # rustup's toolchain, also in a shell that was opened before it was installed.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -18,7 +18,7 @@ DATA_DIR ?= .kcpctl
 DEMO ?= demo
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
 build: rust ## Build the executable, optimized
 	cargo build --locked --release
@@ -45,15 +45,8 @@ bench: rust ## Measure a server against the limits of this machine (BENCH="--obj
 docs: rust ## Write the documentation of the library
 	cargo doc --locked --no-deps
 
-completions: build ## Write completions/ and man/ anew
-	@mkdir -p completions man
-	$(KCPCTL) completions bash > completions/kcpctl.bash
-	$(KCPCTL) completions zsh > completions/_kcpctl
-	$(KCPCTL) completions fish > completions/kcpctl.fish
-	$(KCPCTL) completions powershell > completions/_kcpctl.ps1
-	$(KCPCTL) completions elvish > completions/kcpctl.elv
-	$(KCPCTL) completions nushell > completions/kcpctl.nu
-	$(KCPCTL) man --output-dir man
+golden: rust ## Write completions/, man/ and the tests' golden files anew
+	UPDATE_GOLDEN=1 cargo test --locked --test integration -- generated golden
 
 clean: ## Remove what was built; data and manifests stay
 	cargo clean
