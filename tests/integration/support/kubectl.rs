@@ -31,6 +31,11 @@ impl<'a> Kubectl<'a> {
         Self { env, kubeconfig, validates }
     }
 
+    /// Whether it is new enough to ask for the `OpenAPI` documents that we serve.
+    pub fn validates(&self) -> bool {
+        self.validates
+    }
+
     /// Runs it to its end.
     pub fn run(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> CommandOutput {
         CommandOutput::of(&mut self.command(args))
