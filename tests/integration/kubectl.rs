@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 
 use serde_json::{Value, json};
 
-use crate::support::{Kubectl, Server, annotated, api_export};
+use crate::support::{APIEXPORTS, CommandOutput, Kubectl, Server, annotated, api_export, at};
 
 /// The manifest of a shard, which has columns of its own.
 fn shard(name: &str, region: &str) -> String {
@@ -175,4 +175,17 @@ fn kubectl_lists_what_can_be_asked_for() {
             "workspacetypes.tenancy.kcp.io",
         ]
     );
+}
+
+#[test]
+fn kubectl_works_with_the_kubeconfig_that_the_server_wrote() {
+    let server = Server::shared();
+    let get = |path: &str| {
+        let mut kubectl = server.env().command("kubectl");
+        kubectl.arg("--kubeconfig").arg(server.data_dir().join("admin.kubeconfig"));
+        CommandOutput::of(kubectl.args(["get", "--raw", path])).success()
+    };
+    assert_eq!(get("/readyz"), "ok");
+    let list: Value = serde_json::from_str(&get(&at("*", "*", APIEXPORTS))).unwrap();
+    assert_eq!(list["kind"], "APIExportList");
 }
