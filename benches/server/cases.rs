@@ -10,7 +10,8 @@ use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::limits::Limits;
+use crate::client::Client;
+use crate::limits::{BATCH, Limits};
 use crate::load::{Clients, Figure, Pace, histogram, record};
 use crate::objects::{Objects, collection, everything, name, path};
 use crate::process::{metric, scrape};
@@ -28,36 +29,47 @@ const LISTS: usize = 5;
 /// Different objects that the updates go round: their bodies are held beforehand.
 const UPDATED: usize = 1000;
 
-/// Creates the objects, some one after the other and the rest many at once, and answers
-/// with how many there are: fewer than were asked for if the time was up.
+/// The figures of the creates, which are shown when their limits are known.
+pub(crate) struct Created {
+    in_flight: usize,
+    single: Figure,
+    many: Figure,
+}
+
+/// Creates the objects, some one after the other and the rest many at once: fewer than
+/// were asked for if the time is up.
 pub(crate) async fn create(
     clients: &Clients,
     objects: &Objects,
     count: usize,
     pace: Pace,
-    limits: &Limits,
-    report: &mut Report,
-) -> anyhow::Result<usize> {
+) -> anyhow::Result<Created> {
     let objects = *objects;
-    let work = move |client: crate::client::Client, index| async move {
+    let work = move |client: Client, index| async move {
         let body = objects.body(index, &name(index));
-        client
-            .send(Method::POST, &collection(index), Some(body))
-            .await?
-            .expect(StatusCode::CREATED)?;
+        let answer = client.send(Method::POST, &collection(index), Some(body)).await?;
+        answer.expect(StatusCode::CREATED)?;
         Ok(())
     };
     // A tenth at most, so that the rest has something to do.
     let single = clients.each(0..count / 10, pace.one_by_one(), work).await?;
-    let done = single.count;
-    report
-        .row(&Row::of("create, 1 at a time", &single).limit("disk, 1", limits.disk.single.rate()));
     let load = Pace { patience: pace.patience * LOAD_PATIENCE, ..pace };
-    let many = clients.each(done..count, load, work).await?;
-    let title = format!("create, {} at a time", pace.in_flight);
-    let row = Row::of(&title, &many).limit("disk, 64", limits.disk.batch.rate());
-    report.row(&row.limit("TLS", limits.tls.exchange.rate()));
-    Ok(done + many.count)
+    let many = clients.each(single.count..count, load, work).await?;
+    Ok(Created { in_flight: pace.in_flight, single, many })
+}
+
+impl Created {
+    /// Shows the figures, and answers with how many objects there are now.
+    pub(crate) fn report(&self, limits: &Limits, report: &mut Report) -> usize {
+        let Self { in_flight, single, many } = self;
+        let row = Row::of("create, 1 at a time", single);
+        let row = row.limit("disk, 1", limits.disk.single.rate());
+        report.row(&row.limit("TLS", limits.tls.exchange_single.rate()));
+        let row = Row::of(&format!("create, {in_flight} at a time"), many);
+        let row = row.limit(&format!("disk, {BATCH}"), limits.disk.batch.rate());
+        report.row(&row.limit("TLS", limits.tls.exchange.rate()));
+        single.count + many.count
+    }
 }
 
 /// Reads objects by name.
@@ -70,7 +82,7 @@ pub(crate) async fn get(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let size = objects.size;
-    let work = move |client: crate::client::Client, index: usize| async move {
+    let work = move |client: Client, index: usize| async move {
         // Far from the last one, as requests of many users are.
         let index = index.wrapping_mul(7919) % stored;
         let body = client.send(Method::GET, &path(index), None).await?.expect(StatusCode::OK)?;
@@ -101,7 +113,7 @@ pub(crate) async fn update_nothing(
         bodies.push(answer.expect(StatusCode::OK)?);
     }
     let bodies: Arc<[Bytes]> = bodies.into();
-    let work = move |client: crate::client::Client, index: usize| {
+    let work = move |client: Client, index: usize| {
         let (index, bodies) = (index % count, Arc::clone(&bodies));
         async move {
             let body = bodies[index].clone();
@@ -143,7 +155,7 @@ pub(crate) async fn list(
     let bytes = whole.len() as u64;
     drop(whole);
 
-    let work = move |client: crate::client::Client, _| async move {
+    let work = move |client: Client, _| async move {
         let got = client.count(&everything()).await?;
         ensure!(got == bytes, "a list of {got} bytes instead of {bytes}");
         Ok(())

@@ -88,8 +88,6 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     let pace =
         Pace { in_flight: args.in_flight, patience: Duration::from_secs(args.seconds.max(1)) };
 
-    let disk = limits::disk(server.dir(), objects.size, pace.patience / 4)?;
-    report.disk(&disk);
     let prepared = limits::Prepared::start(&server).await?;
     let echo = Clients::connect(prepared.target(), args.connections).await?;
     let tls = limits::Tls::measure(&echo, &objects, pace, args.watchers).await?;
@@ -99,12 +97,17 @@ async fn run(args: &Args) -> anyhow::Result<()> {
 
     let target = server.target()?;
     let clients = Clients::connect(&target, args.connections).await?;
-    report.memory("started", server.usage(&clients).await?);
-    report.begin_cases();
+    let before = server.usage(&clients).await?;
+    // A disk has moods, so it is asked on both sides of what depends on it.
+    let disk = limits::disk(server.dir(), objects.size, pace.patience / 4)?;
+    let created = cases::create(&clients, &objects, args.objects, pace).await?;
+    let disk = disk.better(limits::disk(server.dir(), objects.size, pace.patience / 4)?);
+    report.disk(&disk);
     let limits = limits::Limits { disk, tls };
 
-    let stored =
-        cases::create(&clients, &objects, args.objects, pace, &limits, &mut report).await?;
+    report.begin_cases();
+    report.memory("started", before);
+    let stored = created.report(&limits, &mut report);
     report.memory(&format!("with {stored} objects"), server.usage(&clients).await?);
     cases::get(&clients, &objects, stored, pace, &limits, &mut report).await?;
     cases::update_nothing(&clients, stored, pace, &limits, &mut report).await?;
