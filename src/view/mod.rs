@@ -11,11 +11,11 @@
 //!         Cursor: a revision        Snapshot: a list, a get
 //! ```
 //!
-//! * [`entry`] is one object, held as the bytes that are sent.
-//! * [`root`] is everything at one revision, immutable and cheap to copy.
-//! * [`ring`] remembers the recent changes of a type.
-//! * [`watch`] is a position in a ring. Nothing is queued for anybody.
-//! * [`commit`] orders the writes, remembers them and publishes.
+//! * `entry` is one object, held as the bytes that are sent.
+//! * `root` is everything at one revision, immutable and cheap to copy.
+//! * `ring` remembers the recent changes of a type.
+//! * `watch` is a position in a ring. Nothing is queued for anybody.
+//! * `commit` orders the writes, remembers them and publishes.
 //!
 //! Publishing is one step: changes go into their rings, then the root is swapped.
 //! Nobody reads past the root's revision.

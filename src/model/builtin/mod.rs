@@ -4,7 +4,7 @@
 //! kcp's main branch, and the two that v0.30 to v0.32 had under other names. Each
 //! applies to all shards and clusters.
 //!
-//! [`table`] holds the facts, one row a type; this file gives them the form that
+//! `table` holds the facts, one row a type; this file gives them the form that
 //! the rest of the program works with.
 //!
 //! # What is absent on purpose

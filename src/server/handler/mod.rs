@@ -1,6 +1,6 @@
 //! From a request to its answer: one file a verb.
 //!
-//! [`App::answer`] is the one place that asks who the client is, what it may do, and
+//! `App::answer` is the one place that asks who the client is, what it may do, and
 //! turns a refusal into a response; everything below it uses `?`.
 
 mod collection;
