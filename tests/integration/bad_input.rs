@@ -57,6 +57,31 @@ fn a_port_belongs_to_one_process() {
     let first = format!("error: cannot listen on {}\n", server.address());
     assert!(said.stderr.starts_with(&first), "{said}");
     assert!(said.stderr.contains("hint: "), "{said}");
+    assert!(!env.path("data").exists(), "nothing is made before the port is known to be free");
+}
+
+#[test]
+fn a_damaged_store_is_refused_and_left_as_it_is() {
+    let mut server = Server::start();
+    let exports = at("amber", "acme", APIEXPORTS);
+    for index in 0..20 {
+        server.admin().post(&exports, &api_export(&format!("e{index}"))).object(201);
+    }
+    server.kill();
+    let journal = server.data_dir().join("store/log/0.jnl");
+    let mut bytes = std::fs::read(&journal).unwrap();
+    let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    for byte in &mut bytes[written / 2..written / 2 + 64] {
+        *byte = !*byte;
+    }
+    std::fs::write(&journal, &bytes).unwrap();
+
+    let data = server.data_dir();
+    let said = serve(server.env(), data.to_str().unwrap(), &[]);
+    assert_eq!(said.code, Some(3), "{said}");
+    assert!(said.stderr.contains("damaged"), "{said}");
+    assert!(said.stderr.contains("hint: restore `"), "{said}");
+    assert!(std::fs::read(&journal).unwrap() == bytes, "the refusal changed the journal");
 }
 
 #[test]

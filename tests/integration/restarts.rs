@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{APIEXPORTS, Client, Server, api_export, at};
+use rustix::process::Signal;
+
+use crate::support::{APIEXPORTS, Client, Request, Server, api_export, at, eventually};
 
 /// As many objects as the caches of an installation of some size hold of one type.
 const MANY: usize = 10_000;
@@ -132,6 +134,31 @@ fn a_stop_ends_watches_cleanly() {
     assert_eq!(watch.next_named().0, "ADDED one");
     assert!(server.stop().success(), "{}", server.said());
     assert_eq!(watch.rest(), Vec::<Value>::new());
+}
+
+#[test]
+fn a_second_signal_does_not_wait_for_requests() {
+    let server = Server::start();
+    let client = server.admin();
+    // A body that never comes keeps this request open.
+    let exports = at("amber", "acme", APIEXPORTS);
+    let request = Request::new("POST", exports).header("Content-Length", "10");
+    let asking = std::thread::spawn(move || client.try_send(&request).is_err());
+    let open = "apiserver_current_inflight_requests{request_kind=\"mutating\"}";
+    eventually("the request to be open", || {
+        let text = server.admin().get("/metrics").text();
+        text.lines().any(|line| line.strip_prefix(open) == Some(" 1")).then_some(())
+    });
+    server.signal(Signal::TERM);
+    eventually("the drain", || {
+        let refused = std::net::TcpStream::connect(server.address()).is_err();
+        refused.then_some(())
+    });
+    let mut server = server;
+    let status = server.stop();
+    assert_eq!(status.code(), Some(130), "{}", server.said());
+    assert!(server.said().contains("aborted by a second signal"), "{}", server.said());
+    assert!(asking.join().unwrap());
 }
 
 #[test]

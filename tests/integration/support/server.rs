@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use kcpctl::pki::Authority;
@@ -27,6 +28,7 @@ pub struct Server {
     address: SocketAddr,
     said: Arc<Mutex<String>>,
     clients: Authority,
+    kubeconfigs: AtomicUsize,
 }
 
 /// Under which name the executable runs, which decides its flags.
@@ -101,7 +103,9 @@ impl Server {
         let child = spawn(&mut command, &said);
         // Replaced as soon as the server says where it listens.
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Self { env, personality, extra, child, address, said, clients };
+        let kubeconfigs = AtomicUsize::new(0);
+        let mut server =
+            Self { env, personality, extra, child, address, said, clients, kubeconfigs };
         server.wait_until_ready();
         if matches!(server.personality, Personality::Kcpctl) {
             let read = |name| std::fs::read_to_string(server.data_dir().join(name)).unwrap();
@@ -192,7 +196,10 @@ impl Server {
     /// Writes a kubeconfig of an administrator in `cluster` of `shard`.
     pub fn kubeconfig(&self, shard: &str, cluster: &str) -> PathBuf {
         let credentials = self.credentials("admin", &["system:masters"]);
-        let place = format!("{shard}-{cluster}").replace(['*', ':'], "_");
+        // A folder of its own: tests share servers, and none may read what another
+        // is writing.
+        let number = self.kubeconfigs.fetch_add(1, Ordering::Relaxed);
+        let place = format!("kubeconfig-{number}");
         let file = |name: &str, content: &str| self.env.write(format!("{place}/{name}"), content);
         let ca = file("ca.crt", &self.ca_pem());
         let cert = file("client.crt", &credentials.cert_pem);

@@ -116,7 +116,7 @@ pub(crate) struct ServeArgs {
     log_format: LogFormat,
 
     /// More in the log; up to `-v=8`
-    #[arg(short, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = VERBOSE, help_heading = "Log")]
+    #[arg(short, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = VERBOSE, help_heading = "Log", value_parser = clap::value_parser!(u8).range(0..=8))]
     verbosity: Option<u8>,
 }
 

@@ -54,6 +54,7 @@ async fn serve(settings: Settings) -> Result<(), CliError> {
         tracing::info!(flags, "these flags of the original mean nothing here");
     }
 
+    check_port(settings.listen)?;
     if let Some(dir) = &settings.data_dir {
         DataDir::prepare(dir)?;
     }
@@ -79,6 +80,13 @@ async fn serve(settings: Settings) -> Result<(), CliError> {
     server.close().await;
     upkeep.ended().await;
     farewell(ended, &shutdown)
+}
+
+/// Refuses a port that is taken before anything is made on the disk. It is given back
+/// at once: the listener takes it when the certificates are known to be good.
+fn check_port(listen: SocketAddr) -> Result<(), BindError> {
+    let refused = |source| BindError::Listen { address: listen, source };
+    std::net::TcpListener::bind(listen).map(drop).map_err(refused)
 }
 
 async fn bind(settings: &Settings, files: &Files, metrics: &Metrics) -> Result<Bound, CliError> {

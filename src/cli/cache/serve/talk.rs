@@ -55,7 +55,7 @@ impl Talk {
             }
             News::Renewed { files } => {
                 for path in files {
-                    tracing::info!(path = %path.display(), "renewed");
+                    tracing::info!(path = %path.display(), "wrote");
                 }
             }
             News::Problem(problem) => tracing::warn!("{problem}"),
