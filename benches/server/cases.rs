@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::client::Client;
-use crate::limits::{BATCH, Limits};
+use crate::limits::BATCH;
 use crate::load::{Clients, Figure, Pace, histogram, record};
 use crate::objects::{Objects, collection, everything, name, path};
 use crate::process::{metric, scrape};
@@ -29,21 +29,15 @@ const LISTS: usize = 5;
 /// Different objects that the updates go round: their bodies are held beforehand.
 const UPDATED: usize = 1000;
 
-/// The figures of the creates, which are shown when their limits are known.
-pub(crate) struct Created {
-    in_flight: usize,
-    single: Figure,
-    many: Figure,
-}
-
-/// Creates the objects, some one after the other and the rest many at once: fewer than
-/// were asked for if the time is up.
+/// Creates the objects, some one after the other and the rest many at once, and answers
+/// with how many there are: fewer than were asked for if the time was up.
 pub(crate) async fn create(
     clients: &Clients,
     objects: &Objects,
     count: usize,
     pace: Pace,
-) -> anyhow::Result<Created> {
+    report: &mut Report,
+) -> anyhow::Result<usize> {
     let objects = *objects;
     let work = move |client: Client, index| async move {
         let body = objects.body(index, &name(index));
@@ -53,23 +47,24 @@ pub(crate) async fn create(
     };
     // A tenth at most, so that the rest has something to do.
     let single = clients.each(0..count / 10, pace.one_by_one(), work).await?;
+    let row = Row::of("create, 1 at a time", &single);
+    let row = row.limit("disk, 1", |it| it.disk.single.rate());
+    report.row(row.limit("TLS", |it| it.tls.exchange_single.rate()));
+
     let load = Pace { patience: pace.patience * LOAD_PATIENCE, ..pace };
+    let syncs_before = syncs(clients).await?;
     let many = clients.each(single.count..count, load, work).await?;
-    Ok(Created { in_flight: pace.in_flight, single, many })
+    let syncs = syncs(clients).await? - syncs_before;
+    let row = Row::of(&format!("create, {} at a time", pace.in_flight), &many);
+    let row = row.limit(&format!("disk, {BATCH}"), |it| it.disk.batch.rate());
+    report.row(row.limit("TLS", |it| it.tls.exchange.rate()));
+    let a_sync = many.count as f64 / syncs.max(1) as f64;
+    report.text(format!("  {} writes took {syncs} syncs, {a_sync:.1} writes a sync", many.count));
+    Ok(single.count + many.count)
 }
 
-impl Created {
-    /// Shows the figures, and answers with how many objects there are now.
-    pub(crate) fn report(&self, limits: &Limits, report: &mut Report) -> usize {
-        let Self { in_flight, single, many } = self;
-        let row = Row::of("create, 1 at a time", single);
-        let row = row.limit("disk, 1", limits.disk.single.rate());
-        report.row(&row.limit("TLS", limits.tls.exchange_single.rate()));
-        let row = Row::of(&format!("create, {in_flight} at a time"), many);
-        let row = row.limit(&format!("disk, {BATCH}"), limits.disk.batch.rate());
-        report.row(&row.limit("TLS", limits.tls.exchange.rate()));
-        single.count + many.count
-    }
+async fn syncs(clients: &Clients) -> anyhow::Result<u64> {
+    Ok(metric(&scrape(clients).await?, "kcpctl_store_syncs_total"))
 }
 
 /// Reads objects by name.
@@ -78,7 +73,6 @@ pub(crate) async fn get(
     objects: &Objects,
     stored: usize,
     pace: Pace,
-    limits: &Limits,
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let size = objects.size;
@@ -90,11 +84,10 @@ pub(crate) async fn get(
         Ok(())
     };
     let single = clients.each(0..usize::MAX, half(pace).one_by_one(), work).await?;
-    let limit = limits.tls.fetch_single.rate();
-    report.row(&Row::of("get, 1 at a time", &single).limit("TLS", limit));
+    report.row(Row::of("get, 1 at a time", &single).limit("TLS", |it| it.tls.fetch_single.rate()));
     let many = clients.each(0..usize::MAX, half(pace), work).await?;
     let title = format!("get, {} at a time", pace.in_flight);
-    report.row(&Row::of(&title, &many).limit("TLS", limits.tls.fetch.rate()));
+    report.row(Row::of(&title, &many).limit("TLS", |it| it.tls.fetch.rate()));
     Ok(())
 }
 
@@ -103,7 +96,6 @@ pub(crate) async fn update_nothing(
     clients: &Clients,
     stored: usize,
     pace: Pace,
-    limits: &Limits,
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let count = stored.min(UPDATED);
@@ -125,11 +117,11 @@ pub(crate) async fn update_nothing(
     };
     let writes_before = metric(&scrape(clients).await?, "kcpctl_store_writes_total");
     let single = clients.each(0..usize::MAX, half(pace).one_by_one(), work.clone()).await?;
-    let limit = limits.tls.exchange_single.rate();
-    report.row(&Row::of("update, no change, 1 at a time", &single).limit("TLS", limit));
+    let row = Row::of("update, no change, 1 at a time", &single);
+    report.row(row.limit("TLS", |it| it.tls.exchange_single.rate()));
     let many = clients.each(0..usize::MAX, half(pace), work).await?;
     let title = format!("update, no change, {} at a time", pace.in_flight);
-    report.row(&Row::of(&title, &many).limit("TLS", limits.tls.exchange.rate()));
+    report.row(Row::of(&title, &many).limit("TLS", |it| it.tls.exchange.rate()));
     let writes = metric(&scrape(clients).await?, "kcpctl_store_writes_total");
     ensure!(writes == writes_before, "{} writes of nothing", writes - writes_before);
     Ok(())
@@ -140,7 +132,6 @@ pub(crate) async fn list(
     clients: &Clients,
     stored: usize,
     pace: Pace,
-    limits: &Limits,
     report: &mut Report,
 ) -> anyhow::Result<()> {
     #[derive(Deserialize)]
@@ -162,12 +153,12 @@ pub(crate) async fn list(
     };
     let lists = clients.each(0..LISTS, pace.one_by_one(), work).await?;
     let rate = lists.rate() * bytes as f64;
-    report.row(&Row::of("list all, unpaged", &lists).bytes(rate, limits.tls.stream_bytes));
+    report.row(Row::of("list all, unpaged", &lists).bytes(rate, |it| it.tls.stream_bytes));
 
     let (pages, bytes) = pages(clients, stored, pace).await?;
     let rate = bytes as f64 / pages.took.as_secs_f64();
     let title = format!("list all, pages of {PAGE}");
-    report.row(&Row::of(&title, &pages).bytes(rate, limits.tls.page_bytes));
+    report.row(Row::of(&title, &pages).bytes(rate, |it| it.tls.page_bytes));
     Ok(())
 }
 

@@ -14,7 +14,6 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::client::Client;
-use crate::limits::Limits;
 use crate::load::{Clients, Figure, Pace, histogram, record};
 use crate::objects::{Objects, collection, everything};
 use crate::report::{Report, Row};
@@ -43,7 +42,6 @@ pub(crate) async fn run(
     objects: &Objects,
     watchers: usize,
     pace: Pace,
-    limits: &Limits,
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let paced = usize::try_from(PACED_PER_SECOND * pace.patience.as_secs() / 2)?.max(10);
@@ -57,7 +55,7 @@ pub(crate) async fn run(
     let (figure, bytes) = gather(open, &sent).await?;
     let title = format!("watch, {watchers} watchers, {PACED_PER_SECOND} changes/s");
     let rate = bytes as f64 / figure.took.as_secs_f64();
-    report.row(&Row::of(&title, &figure).bytes(rate, limits.tls.streams_bytes));
+    report.row(Row::of(&title, &figure).bytes(rate, |it| it.tls.streams_bytes));
 
     let sent = Sent::new(BURST);
     let open = watch(clients, watchers, "burst", &sent).await?;
@@ -72,7 +70,7 @@ pub(crate) async fn run(
     let (figure, bytes) = gather(open, &sent).await?;
     let title = format!("watch, {watchers} watchers, at full speed");
     let rate = bytes as f64 / figure.took.as_secs_f64();
-    report.row(&Row::of(&title, &figure).bytes(rate, limits.tls.streams_bytes));
+    report.row(Row::of(&title, &figure).bytes(rate, |it| it.tls.streams_bytes));
     Ok(())
 }
 

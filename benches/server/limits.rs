@@ -72,7 +72,7 @@ pub(crate) struct Tls {
 }
 
 /// Measures the disk that holds `dir`.
-pub(crate) fn disk(dir: &Path, size: usize, patience: Duration) -> anyhow::Result<Disk> {
+fn disk(dir: &Path, size: usize, patience: Duration) -> anyhow::Result<Disk> {
     let figure = |batch: usize| -> anyhow::Result<Figure> {
         let path = dir.join("append");
         let mut file = OpenOptions::new().create_new(true).append(true).open(&path)?;
@@ -92,22 +92,49 @@ pub(crate) fn disk(dir: &Path, size: usize, patience: Duration) -> anyhow::Resul
     Ok(Disk { single: figure(1)?, batch: figure(BATCH)? })
 }
 
-impl Disk {
+impl Limits {
+    /// Measures all of them; `echo` leads to a [`Prepared`] server.
+    pub(crate) async fn measure(
+        dir: &Path,
+        echo: &Clients,
+        objects: &Objects,
+        pace: Pace,
+        watchers: usize,
+    ) -> anyhow::Result<Self> {
+        let pace = Pace { patience: pace.patience / 5, ..pace };
+        let disk = disk(dir, objects.size, pace.patience)?;
+        Ok(Self { disk, tls: Tls::measure(echo, objects, pace, watchers).await? })
+    }
+
     /// The better of each figure: a limit is what can be done.
     pub(crate) fn better(self, other: Self) -> Self {
-        let better = |a: Figure, b: Figure| if a.rate() < b.rate() { b } else { a };
-        Self { single: better(self.single, other.single), batch: better(self.batch, other.batch) }
+        let rate = |a: Figure, b: Figure| if a.rate() < b.rate() { b } else { a };
+        let (Disk { single, batch }, tls) = (self.disk, self.tls);
+        Self {
+            disk: Disk {
+                single: rate(single, other.disk.single),
+                batch: rate(batch, other.disk.batch),
+            },
+            tls: Tls {
+                exchange_single: rate(tls.exchange_single, other.tls.exchange_single),
+                exchange: rate(tls.exchange, other.tls.exchange),
+                fetch_single: rate(tls.fetch_single, other.tls.fetch_single),
+                fetch: rate(tls.fetch, other.tls.fetch),
+                stream_bytes: tls.stream_bytes.max(other.tls.stream_bytes),
+                streams_bytes: tls.streams_bytes.max(other.tls.streams_bytes),
+                page_bytes: tls.page_bytes.max(other.tls.page_bytes),
+            },
+        }
     }
 }
 
 impl Tls {
-    pub(crate) async fn measure(
+    async fn measure(
         clients: &Clients,
         objects: &Objects,
         pace: Pace,
         watchers: usize,
     ) -> anyhow::Result<Self> {
-        let pace = Pace { patience: pace.patience / 4, ..pace };
         let size = objects.size;
         let body = objects.body(0, "echo");
         let small = move |method: Method, body: Option<Bytes>| {

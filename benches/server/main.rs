@@ -38,6 +38,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser as _;
 
+use limits::{Limits, Prepared};
 use load::{Clients, Pace};
 use objects::Objects;
 use process::Server;
@@ -88,39 +89,29 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     let pace =
         Pace { in_flight: args.in_flight, patience: Duration::from_secs(args.seconds.max(1)) };
 
-    let prepared = limits::Prepared::start(&server).await?;
+    let prepared = Prepared::start(&server).await?;
     let echo = Clients::connect(prepared.target(), args.connections).await?;
-    let tls = limits::Tls::measure(&echo, &objects, pace, args.watchers).await?;
-    report.tls(&tls);
-    drop(echo);
-    drop(prepared);
+    let measure = || Limits::measure(server.dir(), &echo, &objects, pace, args.watchers);
+    let limits = measure().await?;
 
-    let target = server.target()?;
-    let clients = Clients::connect(&target, args.connections).await?;
-    let before = server.usage(&clients).await?;
-    // A disk has moods, so it is asked on both sides of what depends on it.
-    let disk = limits::disk(server.dir(), objects.size, pace.patience / 4)?;
-    let created = cases::create(&clients, &objects, args.objects, pace).await?;
-    let disk = disk.better(limits::disk(server.dir(), objects.size, pace.patience / 4)?);
-    report.disk(&disk);
-    let limits = limits::Limits { disk, tls };
-
-    report.begin_cases();
-    report.memory("started", before);
-    let stored = created.report(&limits, &mut report);
+    let clients = Clients::connect(&server.target()?, args.connections).await?;
+    report.memory("started", server.usage(&clients).await?);
+    let stored = cases::create(&clients, &objects, args.objects, pace, &mut report).await?;
     report.memory(&format!("with {stored} objects"), server.usage(&clients).await?);
-    cases::get(&clients, &objects, stored, pace, &limits, &mut report).await?;
-    cases::update_nothing(&clients, stored, pace, &limits, &mut report).await?;
-    cases::list(&clients, stored, pace, &limits, &mut report).await?;
+    cases::get(&clients, &objects, stored, pace, &mut report).await?;
+    cases::update_nothing(&clients, stored, pace, &mut report).await?;
+    cases::list(&clients, stored, pace, &mut report).await?;
     report.memory("after the lists", server.usage(&clients).await?);
-    fan_out::run(&clients, &objects, args.watchers, pace, &limits, &mut report).await?;
+    fan_out::run(&clients, &objects, args.watchers, pace, &mut report).await?;
     report.memory("after the watches", server.usage(&clients).await?);
     drop(clients);
 
+    // Machines have moods, so the limits are asked for on both sides of the figures.
+    let limits = limits.better(measure().await?);
     let took = server.restart()?;
     report.restart(took);
     let clients = Clients::connect(&server.target()?, 1).await?;
     report.memory("started again", server.usage(&clients).await?);
-    report.end();
+    report.print(&limits)?;
     Ok(())
 }

@@ -1,18 +1,27 @@
-//! What is printed: limits first, then each figure beside its limit.
+//! What is printed: the limits, then each figure beside its limits.
+//!
+//! Both are known only at the end; until then stderr says what was done.
 
-use std::io::{Stdout, Write as _};
+use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::Args;
-use crate::limits::{BATCH, Disk, Tls};
+use crate::limits::{BATCH, Limits};
 use crate::load::Figure;
 use crate::process::Usage;
 
-/// Prints line by line, so that a run that is ended early has told something.
+/// JSON below this is not compared with memory: the server itself would be the figure.
+const COMPARED_BYTES_MIN: u64 = 1 << 20;
+
+/// Collects figures.
 pub(crate) struct Report {
-    out: Stdout,
-    in_flight: usize,
-    watchers: usize,
+    args: Args,
+    lines: Vec<Line>,
+}
+
+enum Line {
+    Row(Row),
+    Text(String),
 }
 
 /// One figure, and its limits.
@@ -20,137 +29,130 @@ pub(crate) struct Row {
     title: String,
     rate: f64,
     bytes: Option<f64>,
-    p50: u64,
-    p99: u64,
-    limits: Vec<String>,
+    times: Option<[u64; 2]>,
+    limits: Vec<(String, f64, Limit)>,
 }
+
+/// Finds the limit of a figure.
+type Limit = fn(&Limits) -> f64;
 
 impl Row {
     /// A figure with no limit yet.
     pub(crate) fn of(title: &str, figure: &Figure) -> Self {
+        let times = [0.50, 0.99].map(|it| figure.times.value_at_quantile(it));
         Self {
             title: title.to_owned(),
             rate: figure.rate(),
             bytes: None,
-            p50: figure.times.value_at_quantile(0.50),
-            p99: figure.times.value_at_quantile(0.99),
+            times: Some(times),
             limits: Vec::new(),
         }
     }
 
+    /// Bytes a second and nothing else.
+    fn of_bytes(title: &str, rate: f64) -> Self {
+        Self { title: title.to_owned(), rate: 0.0, bytes: Some(rate), times: None, limits: vec![] }
+    }
+
     /// Holds the rate against what could be done a second.
-    pub(crate) fn limit(mut self, of: &str, limit: f64) -> Self {
-        self.limits.push(format!("{:.0} % of {of}", 100.0 * self.rate / limit));
+    pub(crate) fn limit(mut self, of: &str, limit: Limit) -> Self {
+        self.limits.push((of.to_owned(), self.rate, limit));
         self
     }
 
     /// Holds bytes a second against those that the TLS stack can do.
-    pub(crate) fn bytes(mut self, rate: f64, limit: f64) -> Self {
+    pub(crate) fn bytes(mut self, rate: f64, limit: Limit) -> Self {
         self.bytes = Some(rate);
-        self.limits.push(format!("{:.0} % of TLS", 100.0 * rate / limit));
+        self.limits.push(("TLS".to_owned(), rate, limit));
         self
+    }
+
+    fn write(&self, out: &mut impl Write, limits: &Limits) -> io::Result<()> {
+        let rate = self.times.map_or_else(String::new, |_| format!("{:.1}", self.rate));
+        let bytes = self.bytes.map_or_else(String::new, |it| format!("{:.0} MB/s", it / 1e6));
+        let millis = |nanos: u64| format!("{:.3}", nanos as f64 / 1e6);
+        let [p50, p99] = self.times.map_or([const { String::new() }; 2], |it| it.map(millis));
+        let share = |(of, rate, limit): &(String, f64, Limit)| {
+            format!("{:.0} % of {of}", 100.0 * rate / limit(limits))
+        };
+        let shares: Vec<String> = self.limits.iter().map(share).collect();
+        let (title, shares) = (&self.title, shares.join(", "));
+        let line = format!("{title:40}{rate:>11}{bytes:>12}{p50:>10}{p99:>10}   {shares}");
+        writeln!(out, "{}", line.trim_end())
     }
 }
 
 impl Report {
     pub(crate) fn begin(args: &Args) -> Self {
-        let mut report =
-            Self { out: std::io::stdout(), in_flight: args.in_flight, watchers: args.watchers };
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        report.line(&format!(
-            "kcpctl {}: {} objects of {} bytes; {} connections, {} requests at a time; {cores} cores for server and clients together",
-            env!("CARGO_PKG_VERSION"),
-            args.objects,
-            args.size,
-            args.connections,
-            args.in_flight
-        ));
-        report.heading("limits of this machine");
-        report
+        Self { args: args.clone(), lines: Vec::new() }
     }
 
-    pub(crate) fn disk(&mut self, disk: &Disk) {
-        let Disk { single, batch } = disk;
-        self.row(&Row::of("disk: append, 1 write a sync", single));
-        self.row(&Row::of(&format!("disk: append, {BATCH} writes a sync"), batch));
+    pub(crate) fn row(&mut self, row: Row) {
+        // Nobody's error if nobody looks.
+        let _ = writeln!(io::stderr(), "measured: {}", row.title);
+        self.lines.push(Line::Row(row));
     }
 
-    pub(crate) fn tls(&mut self, tls: &Tls) {
-        let many = self.in_flight;
-        self.row(&Row::of("TLS: object up and down, 1 at a time", &tls.exchange_single));
-        self.row(&Row::of(&format!("TLS: object up and down, {many} at a time"), &tls.exchange));
-        self.row(&Row::of("TLS: object down, 1 at a time", &tls.fetch_single));
-        self.row(&Row::of(&format!("TLS: object down, {many} at a time"), &tls.fetch));
-        for (title, rate) in [
-            ("TLS: one long answer".to_owned(), tls.stream_bytes),
-            ("TLS: answers of 1 MiB, 1 at a time".to_owned(), tls.page_bytes),
-            (format!("TLS: {} long answers at once", self.watchers), tls.streams_bytes),
-        ] {
-            self.line(&format!("{title:44} {:>10} {:>8.0} MB/s", "", rate / 1e6));
-        }
-    }
-
-    pub(crate) fn begin_cases(&mut self) {
-        self.heading("the server");
-    }
-
-    pub(crate) fn row(&mut self, row: &Row) {
-        let Row { title, rate, bytes, p50, p99, limits } = row;
-        let bytes = bytes.map_or_else(String::new, |rate| format!("{:.0} MB/s", rate / 1e6));
-        self.line(&format!(
-            "{title:44} {rate:>10.1} {bytes:>13} {:>10} {:>10}   {}",
-            millis(*p50),
-            millis(*p99),
-            limits.join(", ")
-        ));
+    pub(crate) fn text(&mut self, text: String) {
+        self.lines.push(Line::Text(text));
     }
 
     pub(crate) fn memory(&mut self, when: &str, usage: Usage) {
         let Usage { resident, resident_max, objects, history, disk } = usage;
-        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-        let ratio = if objects > 1 << 20 {
-            format!("; memory is {:.2} of the JSON", resident as f64 / objects as f64)
+        let [now, max, json, history, disk] =
+            [resident, resident_max, objects, history, disk].map(|it| it >> 20);
+        let ratio = if objects >= COMPARED_BYTES_MIN {
+            format!("; memory is {:.2} times the JSON", resident as f64 / objects as f64)
         } else {
             String::new()
         };
-        self.line(&format!(
-            "  memory {when}: {:.0} MiB now, {:.0} MiB at most; JSON {:.0} MiB, history {:.0} MiB, on disk {:.0} MiB{ratio}",
-            mib(resident),
-            mib(resident_max),
-            mib(objects),
-            mib(history),
-            mib(disk)
+        self.text(format!(
+            "  {when}: memory {now} MiB, {max} at most; JSON {json}, history {history}, on disk {disk}{ratio}"
         ));
     }
 
     pub(crate) fn restart(&mut self, took: Duration) {
-        self.line(&format!(
-            "  killed and started again: {:.2} s until it listened",
-            took.as_secs_f64()
-        ));
+        let seconds = took.as_secs_f64();
+        self.text(format!("  killed and started again: {seconds:.2} s until it listened"));
     }
 
-    fn heading(&mut self, title: &str) {
-        let columns = ["per second", "bytes", "p50", "p99"];
-        let [rate, bytes, p50, p99] = columns;
-        self.line(&format!(
-            "\n{title:44} {rate:>10} {bytes:>13} {p50:>10} {p99:>10}   of its limit"
-        ));
-    }
-
-    fn line(&mut self, text: &str) {
-        // A closed pipe is nobody's error.
-        let _ = writeln!(self.out, "{text}");
-    }
-
-    pub(crate) fn end(&mut self) {
-        self.line(&format!(
-            "\n{} watchers; times in milliseconds, those of a sync for the disk",
-            self.watchers
-        ));
+    /// Prints everything.
+    pub(crate) fn print(&self, limits: &Limits) -> io::Result<()> {
+        let out = &mut io::stdout().lock();
+        let Args { objects, size, connections, in_flight, watchers, .. } = self.args;
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        writeln!(
+            out,
+            "kcpctl {}: {objects} objects of {size} bytes; {connections} connections; {cores} cores for server and clients together; times in milliseconds",
+            env!("CARGO_PKG_VERSION"),
+        )?;
+        heading(out, "limits of this machine")?;
+        let Limits { disk, tls } = limits;
+        for row in [
+            Row::of("disk: append, 1 write a sync", &disk.single),
+            Row::of(&format!("disk: append, {BATCH} writes a sync"), &disk.batch),
+            Row::of("TLS: object up and down, 1 at a time", &tls.exchange_single),
+            Row::of(&format!("TLS: object up and down, {in_flight} at a time"), &tls.exchange),
+            Row::of("TLS: object down, 1 at a time", &tls.fetch_single),
+            Row::of(&format!("TLS: object down, {in_flight} at a time"), &tls.fetch),
+            Row::of_bytes("TLS: one long answer", tls.stream_bytes),
+            Row::of_bytes("TLS: answers of 1 MiB, 1 at a time", tls.page_bytes),
+            Row::of_bytes(&format!("TLS: {watchers} long answers at once"), tls.streams_bytes),
+        ] {
+            row.write(out, limits)?;
+        }
+        heading(out, "the server")?;
+        for line in &self.lines {
+            match line {
+                Line::Row(row) => row.write(out, limits)?,
+                Line::Text(text) => writeln!(out, "{text}")?,
+            }
+        }
+        Ok(())
     }
 }
 
-fn millis(nanos: u64) -> String {
-    format!("{:.3}", nanos as f64 / 1e6)
+fn heading(out: &mut impl Write, title: &str) -> io::Result<()> {
+    let [rate, bytes, p50, p99] = ["per second", "bytes", "p50", "p99"];
+    writeln!(out, "\n{title:40}{rate:>11}{bytes:>12}{p50:>10}{p99:>10}   of its limit")
 }
