@@ -58,6 +58,12 @@ pub enum ResolveError {
         /// The mode.
         mode: &'static str,
     },
+    /// A flag speaks of cache servers, and there is none.
+    #[error("{flag}: the cache is embedded in the root shard")]
+    NoCacheServer {
+        /// The flag.
+        flag: &'static str,
+    },
     /// A shard stores nothing in itself.
     #[error("etcd of `{server}`: the mode `embedded` is for cache servers only")]
     EmbeddedShard {
@@ -157,6 +163,9 @@ impl Filler<'_> {
             .chain(caches.iter().map(|it| it.name.as_str()))
             .collect();
         self.known_servers(&servers)?;
+        if caches.is_empty() {
+            self.no_cache_flags()?;
+        }
 
         // Where the embedded cache was asked for, nobody can refer to another.
         let embedded = self.flags.cache == Some(CacheMode::Embedded);
@@ -186,6 +195,18 @@ impl Filler<'_> {
         };
         let caches = caches.into_iter().map(cache).collect::<Result<_, _>>()?;
         Ok(Servers { root_shard, shards, caches })
+    }
+
+    /// Refuses what would be lost without a word.
+    fn no_cache_flags(&self) -> Result<(), ResolveError> {
+        let given = [
+            (self.flags.cache_replicas.is_some(), "--cache-replicas"),
+            (self.flags.cache_etcd.is_some(), "--cache-etcd"),
+        ];
+        match given.into_iter().find(|(given, _)| *given) {
+            Some((_, flag)) => Err(ResolveError::NoCacheServer { flag }),
+            None => Ok(()),
+        }
     }
 
     fn production(&self) -> bool {
@@ -494,6 +515,24 @@ mod tests {
         assert_eq!(cache(None), (Some("mine".to_owned()), 2));
         assert_eq!(cache(Some(CacheMode::Server)), (Some("mine".to_owned()), 2));
         assert_eq!(cache(Some(CacheMode::Embedded)), (None, 0));
+    }
+
+    #[test]
+    fn a_flag_for_cache_servers_needs_one() {
+        let refused = |change: fn(&mut Overrides)| {
+            resolve(draft(""), &flags(change)).unwrap_err().to_string()
+        };
+        let why = "the cache is embedded in the root shard";
+        assert_eq!(refused(|it| it.cache_replicas = Some(2)), format!("--cache-replicas: {why}"));
+        assert_eq!(
+            refused(|it| it.cache_etcd = Some(EtcdMode::Dev)),
+            format!("--cache-etcd: {why}")
+        );
+        let served = flags(|it| {
+            it.cache = Some(CacheMode::Server);
+            it.cache_replicas = Some(2);
+        });
+        assert_eq!(resolve(draft(""), &served).unwrap().caches[0].replicas, 2);
     }
 
     #[test]

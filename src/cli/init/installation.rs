@@ -294,6 +294,9 @@ fn unresolved(error: ResolveError) -> CliError {
         ResolveError::NoName => (Kind::Usage, "name it: `kcpctl init installation NAME`"),
         ResolveError::NoHostname => (Kind::Usage, "set it with `--hostname kcp.example.com`"),
         ResolveError::UnknownServer { .. } => (Kind::Usage, "name one of these servers"),
+        ResolveError::NoCacheServer { .. } => {
+            (Kind::Usage, "leave the flag out, or ask for a cache server with `--cache server`")
+        }
         ResolveError::Format { .. } => (
             Kind::Config,
             "print a topology file with `kcpctl init installation NAME --print-config`",
