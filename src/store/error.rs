@@ -98,11 +98,11 @@ impl Error {
             }
             Self::Etcd { .. } => "an empty cache is never started beside old data: go on serving \
                  this directory with the server that wrote it or with an `etcd`, or choose another \
-                 directory for a new cache, which the shards fill again"
+                 directory for a new cache, which each shard fills again when it is restarted"
                 .to_owned(),
             Self::Damaged { path, .. } => format!(
                 "restore `{0}` from a backup, or move it away and start with an empty cache, which \
-                 the shards fill again",
+                 each shard fills again when it is restarted",
                 path.display()
             ),
             Self::Suspended { .. } => {

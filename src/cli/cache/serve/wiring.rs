@@ -88,7 +88,7 @@ impl From<OpenError> for CliError {
     fn from(error: OpenError) -> Self {
         Self::new(Kind::Config, error).hint(
             "restore the store from a backup, or move it away and start with an empty cache, \
-             which the shards fill again",
+             which each shard fills again when it is restarted",
         )
     }
 }
