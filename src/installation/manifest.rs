@@ -4,6 +4,8 @@
 //! whatever another reader of YAML might take for a number, a truth value or a
 //! date, so the text means the same to every one of them.
 
+use std::fmt::Write as _;
+
 use serde_yaml::Value;
 
 use crate::api::Object;
@@ -172,8 +174,19 @@ fn scalar_text(text: &str) -> String {
     if plain {
         return text.to_owned();
     }
-    // A JSON string is a YAML string; serde_json cannot fail on one.
-    serde_json::to_string(text).unwrap_or_default()
+    // A JSON string is a YAML string, but for what only YAML takes for a line break or
+    // for no text at all. serde_json cannot fail on one.
+    let json = serde_json::to_string(text).unwrap_or_default();
+    let mut quoted = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' => {
+                let _ = write!(quoted, "\\u{:04x}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted
 }
 
 #[cfg(test)]
@@ -214,6 +227,14 @@ spec:
 "
         );
         assert_eq!(serde_yaml::from_str::<Value>(&text).unwrap(), tree);
+    }
+
+    #[test]
+    fn what_only_yaml_takes_for_a_line_break_is_escaped() {
+        let text = "a\u{85}b\u{2028}c\u{2029}d\u{feff}e";
+        assert_eq!(scalar_text(text), r#""a\u0085b\u2028c\u2029d\ufeffe""#);
+        let tree = Value::Mapping([(text.into(), text.into())].into_iter().collect());
+        assert_eq!(serde_yaml::from_str::<Value>(&to_yaml(&tree, "about", &[])).unwrap(), tree);
     }
 
     #[test]
