@@ -33,6 +33,9 @@ mod scope;
 mod wake;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 pub use commit::{CommitError, Committed, Draft};
 pub use entry::{Entry, EntryDraft, EntryError};
 pub use open::{OpenError, Options, Stats, View};
