@@ -32,7 +32,7 @@ demo: build
 
 test: rust ## Install what the tests need, and run them all
 	@.ci/need openssl=openssl kubectl=kubernetes-client
-	cargo test --locked
+	cargo test --locked --no-fail-fast
 
 lint: rust ## Check form, lints and documentation
 	cargo fmt --check
