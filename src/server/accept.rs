@@ -25,6 +25,10 @@ pub enum Shape {
     Watch,
 }
 
+/// What is offered where objects have no common form but their metadata.
+pub const OFFERED_METADATA: &str =
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+
 const OFFERED: &str = "application/json";
 
 const OFFERED_STREAM: &str = "application/json, application/json;stream=watch";
@@ -39,6 +43,14 @@ pub fn choose(accept: &str, shape: Shape) -> Result<Form, ApiError> {
         .split(',')
         .find_map(|clause| form(clause, shape))
         .ok_or_else(|| ApiError::not_acceptable(offered))
+}
+
+/// Whether any clause asks for metadata alone, be it one that can be served or not.
+pub fn asks_for_metadata(accept: &str) -> bool {
+    let parameters = accept.split([',', ';']).map(str::trim);
+    parameters
+        .filter_map(|it| it.strip_prefix("as="))
+        .any(|form| matches!(form, "PartialObjectMetadata" | "PartialObjectMetadataList"))
 }
 
 fn form(clause: &str, shape: Shape) -> Option<Form> {
@@ -74,6 +86,22 @@ fn form(clause: &str, shape: Shape) -> Option<Form> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn metadata_is_asked_for_in_any_clause() {
+        for (accept, expected) in [
+            ("", false),
+            ("application/json", false),
+            ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", false),
+            ("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1", true),
+            (
+                "application/vnd.kubernetes.protobuf; as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json",
+                true,
+            ),
+        ] {
+            assert_eq!(asks_for_metadata(accept), expected, "{accept}");
+        }
+    }
 
     #[test]
     fn the_first_clause_that_can_be_served_wins() {

@@ -161,6 +161,17 @@ impl View {
         answer.await.map_err(|_| CommitError::Closed)?
     }
 
+    /// Sees to it that a type can be watched, also before it holds anything.
+    pub async fn make_watchable(&self, kind: &TypeKey) -> Result<(), CommitError> {
+        if self.root.load().kinds.contains_key(kind) {
+            return Ok(());
+        }
+        let (done, made) = oneshot::channel();
+        let op = Op::Kind(kind.clone(), done);
+        self.queue.send(op).await.map_err(|_| CommitError::Closed)?;
+        made.await.map_err(|_| CommitError::Closed)
+    }
+
     /// Begins a watch that tells every change after `after`.
     pub fn watch(
         &self,

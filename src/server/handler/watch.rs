@@ -18,6 +18,7 @@ use crate::model::Revision;
 use crate::shutdown::Shutdown;
 use crate::view::{Change, Cursor, Entry, Event, Expired, Progress};
 
+use super::object::unavailable;
 use super::{Call, Shape, json_response};
 use crate::server::body::Body;
 use crate::server::encode::{CHUNK_BYTES, Encoder, error_event};
@@ -61,13 +62,16 @@ struct Watch {
 }
 
 impl Call<'_> {
-    pub(super) fn watch(&self) -> Result<Response<Body>, ApiError> {
+    pub(super) async fn watch(&self) -> Result<Response<Body>, ApiError> {
         let encoder = self.encoder(Shape::Watch)?;
         let options = self.query.list_options(self.path.watch)?;
         let mut filter = self.filter(&options)?;
         if let Some(name) = &self.path.name {
             filter.scope.name = Some(name.clone());
         }
+        // A user's type may have been declared a moment ago.
+        let made = self.app.view.make_watchable(&self.served.key).await;
+        made.map_err(|error| unavailable(&error))?;
         let begun = self.begin(&options, filter);
         let Ok((cursor, phase, caught_up)) = begun else {
             let mut frame = Vec::new();
@@ -122,8 +126,8 @@ impl Call<'_> {
         let filter = cursor.filter();
         let items: Vec<_> = snapshot
             .list(&filter.scope, None)
-            .filter(|(path, entry)| filter.selects(path, entry))
-            .map(|(_, entry)| entry.clone())
+            .filter(|(_, path, entry)| filter.selects(path, entry))
+            .map(|(_, _, entry)| entry.clone())
             .collect();
         let end = options.bookmarks.then_some(snapshot.revision);
         let phase = Phase::Initial { items: items.into_iter(), end };

@@ -1,68 +1,107 @@
 //! The types that are served, by how a path names them.
+//!
+//! * `built_in` is what every cache serves from its first start, in all clusters.
+//! * `declared` is what users' types a state of the cache declares, and which of them a
+//!   request means: pure.
+//! * `registry` keeps that in step with the view, and joins both.
 
-use std::collections::HashMap;
+mod built_in;
+mod declared;
+mod registry;
 
-use crate::model::{ResourceType, builtin};
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::model::{Cluster, ResourceType};
 use crate::store::{Origin, TypeKey};
 
+use super::accept;
 use super::table::Table;
 
-/// Every served type.
-#[derive(Debug)]
-pub struct Types {
-    served: HashMap<String, HashMap<String, Served>>,
-}
+pub use built_in::BuiltIn;
+pub use declared::{Declared, UserTypes};
+pub use registry::{Documents, Registry};
 
 /// One served type.
 #[derive(Debug)]
 pub struct Served {
     /// What is known of it.
-    pub kind: &'static ResourceType,
+    pub kind: Arc<ResourceType>,
     /// How keys name it.
     pub key: TypeKey,
-    /// Where its objects come from.
-    pub origin: Origin,
+    /// Where its objects come from; none stands for every identity at once.
+    pub origin: Option<Origin>,
     /// How its objects are shown, a table a version.
-    tables: Vec<(&'static str, Table)>,
+    tables: Vec<(String, Arc<Table>)>,
 }
 
-impl Types {
-    /// The built-in types and their definitions.
-    pub fn built_in() -> Self {
-        let mut served: HashMap<String, HashMap<String, Served>> = HashMap::new();
-        for kind in Self::all() {
-            let key = TypeKey::new(&kind.group, &kind.resource);
-            let origin = if key.is_definitions() { Origin::Definitions } else { Origin::BuiltIn };
-            let table = |version: &'static crate::model::Version| {
-                (version.name.as_str(), Table::new(&version.columns))
-            };
-            let tables = kind.versions.iter().map(table).collect();
-            let one = Served { kind, key, origin, tables };
-            served.entry(kind.group.clone()).or_default().insert(kind.resource.clone(), one);
-        }
-        Self { served }
-    }
+/// What a request says of the type that it means.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The group; empty for the core group.
+    pub group: &'a str,
+    /// The version.
+    pub version: &'a str,
+    /// The plural name.
+    pub resource: &'a str,
+    /// The identity, if it names one.
+    pub identity: Option<&'a str>,
+    /// The clusters.
+    pub cluster: &'a Cluster,
+    /// The forms that it takes.
+    pub accept: &'a str,
+}
 
-    /// What is known of every type.
-    pub fn all() -> impl Iterator<Item = &'static ResourceType> {
-        builtin::types().iter().chain([builtin::definition_type()])
-    }
-
-    /// The type that a path means, if it is served in that version.
-    pub fn find(&self, group: &str, version: &str, resource: &str) -> Option<&Served> {
-        let served = self.served.get(group)?.get(resource)?;
-        served.kind.version(version).map(|_| served)
-    }
-
-    /// How keys name the types.
-    pub fn keys(&self) -> Vec<TypeKey> {
-        self.served.values().flat_map(HashMap::values).map(|it| it.key.clone()).collect()
-    }
+/// The type that a request means.
+#[derive(Clone, Debug)]
+pub enum Found<'a> {
+    /// One that is always there.
+    BuiltIn(&'a Served),
+    /// One that is there as long as it is declared.
+    User(Arc<Served>),
 }
 
 impl Served {
+    fn new(kind: Arc<ResourceType>, origin: Option<Origin>) -> Self {
+        let key = TypeKey::new(&kind.group, &kind.resource);
+        let table = |version: &crate::model::Version| {
+            (version.name.clone(), Arc::new(Table::new(&version.columns)))
+        };
+        let tables = kind.versions.iter().map(table).collect();
+        Self { kind, key, origin, tables }
+    }
+
+    /// Whether it is served in the version that is asked for. Metadata from all clusters
+    /// has none, and is had under any.
+    fn answers(&self, asked: &Asked<'_>) -> bool {
+        self.kind.version(asked.version).is_some()
+            || (*asked.cluster == Cluster::All && asked.is_for_metadata())
+    }
+
     /// How objects are shown in a version.
-    pub fn table(&self, version: &str) -> Option<&Table> {
+    pub fn table(&self, version: &str) -> Option<&Arc<Table>> {
         self.tables.iter().find(|(name, _)| *name == version).map(|(_, table)| table)
+    }
+
+    /// The version that a request is counted under: a client cannot make up names.
+    pub fn known_version<'a>(&'a self, asked: &'a str) -> &'a str {
+        self.kind.version(asked).map_or(&self.kind.storage_version, |version| &version.name)
+    }
+}
+
+impl Asked<'_> {
+    fn is_for_metadata(&self) -> bool {
+        accept::asks_for_metadata(self.accept)
+    }
+}
+
+impl Deref for Found<'_> {
+    type Target = Served;
+
+    fn deref(&self) -> &Served {
+        match self {
+            Self::BuiltIn(served) => served,
+            Self::User(served) => served,
+        }
     }
 }

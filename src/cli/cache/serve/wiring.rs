@@ -8,7 +8,7 @@ use super::settings::Settings;
 use crate::error::{CliError, Kind};
 use crate::server::bootstrap::{self, BootstrapError};
 use crate::server::metrics::{Metrics, StoreFacts};
-use crate::server::types::Types;
+use crate::server::types::BuiltIn;
 use crate::server::{App, AppOptions};
 use crate::shutdown::Shutdown;
 use crate::store::{Embedded, Keyspace};
@@ -36,7 +36,7 @@ impl Server {
         let options = Options {
             history_bytes: settings.history_bytes,
             history_millis: HISTORY_MILLIS,
-            kinds: Types::built_in().keys(),
+            kinds: BuiltIn::new().keys(),
             clock: now_millis,
             decode: bootstrap::decode,
         };
