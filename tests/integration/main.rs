@@ -27,6 +27,8 @@ mod paths;
 mod restarts;
 mod scenarios;
 mod support;
+mod user_types;
+mod user_types_extras;
 mod watches;
 
 #[test]
