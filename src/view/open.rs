@@ -276,7 +276,13 @@ impl<'a> Loader<'a> {
             kind.ring.append(changes.inspect(|change| cost += change.cost()));
             kinds.insert(key, Arc::new(kind));
         }
-        Ok((Root { revision: loaded.revision, kinds }, cost))
+        // Of a type that lost all its objects nothing but this may be left: a watch from
+        // before must not wait for what was forgotten.
+        for (key, floor) in &loaded.floors {
+            let new = || Arc::new(Kind::new((*floor).max(loaded.floor)));
+            kinds.entry(key.clone()).or_insert_with(new);
+        }
+        Ok((Root { revision: loaded.revision, floor: loaded.floor, kinds }, cost))
     }
 }
 

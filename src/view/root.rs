@@ -18,6 +18,8 @@ use super::scope::Scope;
 #[derive(Clone, Debug)]
 pub struct Root {
     pub(super) revision: Revision,
+    /// How far back it is known that a type without a [`Kind`] held nothing.
+    pub(super) floor: Revision,
     pub(super) kinds: HashMap<TypeKey, Arc<Kind>>,
 }
 
@@ -85,9 +87,12 @@ impl Root {
         }
         let mut snapshot = self.snapshot(kind);
         snapshot.revision = revision;
-        if let Some(kind) = self.kinds.get(kind) {
-            kind.ring
-                .undo(revision, self.revision, |change| undo(&mut snapshot.origins, change))?;
+        match self.kinds.get(kind) {
+            Some(kind) => kind
+                .ring
+                .undo(revision, self.revision, |change| undo(&mut snapshot.origins, change))?,
+            None if revision < self.floor => return Err(Expired),
+            None => {}
         }
         Ok(snapshot)
     }

@@ -312,3 +312,23 @@ async fn a_type_that_holds_nothing_can_be_made_watchable() {
     view.close().await;
     assert!(view.make_watchable(&TypeKey::new("example.com", "more")).await.is_err());
 }
+
+#[tokio::test]
+async fn a_type_that_lost_all_its_objects_remembers_that_it_forgot() {
+    let dir = tempfile::tempdir().unwrap();
+    let view = open(dir.path(), usize::MAX).await;
+    let made = write(&view, "s/c/x", Some("red")).await.unwrap().revision;
+    write(&view, "s/c/x", None).await.unwrap();
+    view.close().await;
+    drop(view);
+    // Whatever can be forgotten is, at the latest before it is closed.
+    let view = open(dir.path(), 0).await;
+    view.close().await;
+    drop(view);
+    let view = open(dir.path(), usize::MAX).await;
+    assert!(view.watch(&kind(), everything(""), made).is_err());
+    assert!(view.root().snapshot_at(&kind(), made).is_err());
+    assert!(view.root().snapshot_at(&TypeKey::new("never", "seen"), Revision(1)).is_err());
+    view.watch(&kind(), everything(""), view.root().revision()).unwrap();
+    view.close().await;
+}
