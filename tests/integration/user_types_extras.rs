@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     CRDS, Client, CommandOutput, Declaring, Kubectl, OBJECTS, PARTIAL, PARTIAL_LIST, Request,
-    Server, at, declare, thing,
+    Server, at, declare, eventually, thing,
 };
 
 fn list(client: &Client, target: &str, accept: &str) -> Value {
@@ -167,7 +167,7 @@ fn of_declarations_that_disagree_the_oldest_holds() {
     );
     // Two kinds and scopes of one identity.
     assert_eq!(list(&client, &elsewhere.collection(), OBJECTS)["kind"], "OldList");
-    assert!(server.said().contains("xt-else"), "{}", server.said());
+    eventually("a line about it", || server.said().contains("xt-else").then_some(()));
     client.delete(older.path()).object(200);
     assert_eq!(kind(), "YoungList");
     assert_eq!(list(&client, &elsewhere.collection(), OBJECTS)["kind"], "OtherList");
@@ -208,7 +208,7 @@ fn what_can_be_served_is_served() {
         declare(&client, &Declaring { name, at: ("xt1", "xt-odd"), ..odd }).object(201);
         let target = at("xt1", "xt-odd", "apis/served.example.com/v1/things");
         assert_eq!(client.get(target).status, 404, "{name}");
-        assert!(server.said().contains(name), "{name}: {}", server.said());
+        eventually("a line about it", || server.said().contains(name).then_some(()));
     }
     // The core group under its name.
     let core = Declaring {
