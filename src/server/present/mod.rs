@@ -14,8 +14,6 @@
 //! Watches are left as they are: their frames must go out at once, each on one line.
 
 mod gzip;
-mod indent;
-mod json;
 mod yaml;
 
 use http::request::Parts;
@@ -25,7 +23,7 @@ use super::accept::{self, Media};
 use super::body::Body;
 use super::conn::Peer;
 use super::query::Query;
-use indent::Indent;
+use crate::model::json::Indent;
 use yaml::Yaml;
 
 /// How large an answer is at least, in bytes, that is compressed: as in the original.
@@ -55,6 +53,9 @@ impl Compress {
     }
 }
 
+/// How far JSON for people is indented a level, in spaces: as in the original.
+const INDENT: usize = 2;
+
 /// Programs with which people look at answers themselves.
 const READERS: [&str; 3] = ["curl", "Wget", "Mozilla/5.0"];
 
@@ -69,6 +70,14 @@ trait Rewrite: Send + 'static {
 
     /// Ends it.
     fn finish(&mut self, out: &mut Vec<u8>);
+}
+
+impl Rewrite for Indent {
+    fn feed(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        Self::feed(self, bytes, out);
+    }
+
+    fn finish(&mut self, _: &mut Vec<u8>) {}
 }
 
 /// How a client wants its answer.
@@ -117,7 +126,7 @@ impl Presentation {
         if response.headers().get(header::CONTENT_TYPE) == Some(&json) {
             match self.layout {
                 Layout::AsItIs => {}
-                Layout::Indented => response = rewritten(response, Indent::new()),
+                Layout::Indented => response = rewritten(response, Indent::new(INDENT, 0)),
                 Layout::Yaml => {
                     response = rewritten(response, Yaml::new());
                     let yaml = HeaderValue::from_static("application/yaml");
@@ -170,29 +179,8 @@ fn accepts_gzip(accept: &str) -> bool {
 mod tests {
     use http::Request;
     use http_body_util::BodyExt as _;
-    use proptest::prelude::*;
-    use serde_json::Value;
 
     use super::*;
-
-    /// Any value that JSON and YAML can both say.
-    pub(super) fn any_json() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i64>().prop_map(Value::from),
-            any::<i16>().prop_map(|it| Value::from(f64::from(it) + 0.5)),
-            any::<String>().prop_map(Value::from),
-            "[a-z:#\\-\n\" ]{0,9}".prop_map(Value::from),
-        ];
-        leaf.prop_recursive(4, 24, 4, |inner| {
-            prop_oneof![
-                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                proptest::collection::btree_map("[a-z\\-: ]{0,5}", inner, 0..4)
-                    .prop_map(|it| Value::Object(it.into_iter().collect())),
-            ]
-        })
-    }
 
     fn wanted(uri: &str, headers: &[(&str, &str)]) -> Presentation {
         let mut request = Request::get(uri);

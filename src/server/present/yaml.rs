@@ -3,11 +3,10 @@
 //! A container is written when its first member comes, since an empty one looks
 //! different. Of the text only one string or number is held back at a time.
 
-use crate::model::json::string;
+use crate::model::json::{Strings, string};
 use crate::model::yaml;
 
 use super::Rewrite;
-use super::json::Strings;
 
 /// Rewrites valid JSON.
 #[derive(Debug, Default)]
@@ -206,7 +205,7 @@ v: \"12\"
     proptest! {
         #[test]
         fn it_means_the_same_wherever_it_is_cut(
-            value in crate::server::present::tests::any_json(),
+            value in crate::model::json::tests::any_value(),
             size in 1_usize..9,
         ) {
             let json = serde_json::to_vec(&value).unwrap();

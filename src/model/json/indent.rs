@@ -1,26 +1,28 @@
-//! JSON for people: two spaces a level, a space after a colon, no newline at the end,
-//! as Go indents it.
+//! JSON for people: a line a value, a space after a colon, no newline at the end, as Go
+//! indents it. Every string and number stays as it came.
 
-use super::Rewrite;
-use super::json::Strings;
+use super::Strings;
 
-/// Indents valid JSON that has no spaces of its own to keep.
-#[derive(Debug, Default)]
-pub(super) struct Indent {
+/// Indents valid JSON that comes in pieces.
+#[derive(Debug)]
+pub struct Indent {
     strings: Strings,
+    /// The spaces of one level.
+    step: usize,
     depth: usize,
     /// A bracket was opened, and nothing has come since.
     opened: bool,
 }
 
 impl Indent {
-    pub(super) fn new() -> Self {
-        Self::default()
+    /// Indents by `step` spaces a level, as if the text stood `depth` levels deep.
+    pub fn new(step: usize, depth: usize) -> Self {
+        Self { strings: Strings::default(), step, depth, opened: false }
     }
 
     fn line(&self, out: &mut Vec<u8>) {
         out.push(b'\n');
-        out.extend(std::iter::repeat_n(b' ', 2 * self.depth));
+        out.extend(std::iter::repeat_n(b' ', self.step * self.depth));
     }
 
     fn begin_value(&mut self, out: &mut Vec<u8>) {
@@ -28,10 +30,9 @@ impl Indent {
             self.line(out);
         }
     }
-}
 
-impl Rewrite for Indent {
-    fn feed(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+    /// Writes the next piece.
+    pub fn feed(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         for &byte in bytes {
             if self.strings.pass(byte) {
                 self.begin_value(out);
@@ -65,8 +66,6 @@ impl Rewrite for Indent {
             }
         }
     }
-
-    fn finish(&mut self, _: &mut Vec<u8>) {}
 }
 
 #[cfg(test)]
@@ -76,11 +75,10 @@ mod tests {
     use super::*;
 
     fn indented<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> String {
-        let (mut indent, mut out) = (Indent::new(), Vec::new());
+        let (mut indent, mut out) = (Indent::new(2, 0), Vec::new());
         for chunk in chunks {
             indent.feed(chunk, &mut out);
         }
-        indent.finish(&mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -96,7 +94,7 @@ mod tests {
     proptest! {
         #[test]
         fn it_means_the_same_wherever_it_is_cut(
-            value in crate::server::present::tests::any_json(),
+            value in crate::model::json::tests::any_value(),
             size in 1_usize..9,
         ) {
             let json = serde_json::to_vec(&value).unwrap();

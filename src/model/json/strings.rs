@@ -2,7 +2,7 @@
 
 /// Follows strings through bytes that may be cut anywhere.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) enum Strings {
+pub enum Strings {
     /// Between strings.
     #[default]
     Outside,
@@ -14,7 +14,7 @@ pub(super) enum Strings {
 
 impl Strings {
     /// Goes past `byte`; whether it is part of a string, its quotes included.
-    pub(super) fn pass(&mut self, byte: u8) -> bool {
+    pub fn pass(&mut self, byte: u8) -> bool {
         let before = *self;
         *self = match (before, byte) {
             (Self::Outside, b'"') => Self::Inside,
