@@ -10,6 +10,7 @@ mod bad_input;
 mod cache_list_objects;
 mod cache_list_refusals;
 mod certificates;
+mod corpus;
 mod definitions;
 mod durability;
 mod generated;

@@ -40,6 +40,8 @@ use super::query::Query;
 use super::status::{ApiError, Problem, Qualified, quoted};
 use super::types::{Served, Types};
 
+pub use token::Token;
+
 /// The largest body of a request, in bytes: that of the original.
 pub const BODY_BYTES_MAX: usize = 3 << 20;
 
