@@ -118,6 +118,7 @@ Register-ArgumentCompleter -Native -CommandName 'kcpctl' -ScriptBlock {
             [CompletionResult]::new('--manifests', '--manifests', [CompletionResultType]::ParameterName, 'Folder of an installation''s manifests')
             [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'Which cache server of the manifests this one is, if there are several')
             [CompletionResult]::new('--history-bytes', '--history-bytes', [CompletionResultType]::ParameterName, 'Memory for recent changes, which watches resume from [default: 256MiB]')
+            [CompletionResult]::new('--gzip', '--gzip', [CompletionResultType]::ParameterName, 'For whom large lists are compressed, of those clients that ask for it')
             [CompletionResult]::new('--synthetic-delay', '--synthetic-delay', [CompletionResultType]::ParameterName, 'Time that each request waits before anything else, to try out slow networks')
             [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of the log, which goes to stderr')
             [CompletionResult]::new('--logging-format', '--logging-format', [CompletionResultType]::ParameterName, 'Form of the log, which goes to stderr')

@@ -143,7 +143,7 @@ _kcpctl() {
             return 0
             ;;
         kcpctl__subcmd__cache__subcmd__serve)
-            opts="-v -h --root-directory --data-dir --embedded-etcd-directory --listen --bind-address --secure-port --tls-cert-file --tls-private-key-file --client-ca-file --tls-san --manifests --name --history-bytes --synthetic-delay --logging-format --log-format --help"
+            opts="-v -h --root-directory --data-dir --embedded-etcd-directory --listen --bind-address --secure-port --tls-cert-file --tls-private-key-file --client-ca-file --tls-san --manifests --name --history-bytes --gzip --synthetic-delay --logging-format --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -199,6 +199,10 @@ _kcpctl() {
                     ;;
                 --history-bytes)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gzip)
+                    COMPREPLY=($(compgen -W "remote always never" -- "${cur}"))
                     return 0
                     ;;
                 --synthetic-delay)

@@ -110,6 +110,7 @@ set edit:completion:arg-completer[kcpctl] = {|@words|
             cand --manifests 'Folder of an installation''s manifests'
             cand --name 'Which cache server of the manifests this one is, if there are several'
             cand --history-bytes 'Memory for recent changes, which watches resume from [default: 256MiB]'
+            cand --gzip 'For whom large lists are compressed, of those clients that ask for it'
             cand --synthetic-delay 'Time that each request waits before anything else, to try out slow networks'
             cand --log-format 'Form of the log, which goes to stderr'
             cand --logging-format 'Form of the log, which goes to stderr'

@@ -101,6 +101,9 @@ complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_sub
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l manifests -d 'Folder of an installation\'s manifests' -r -F
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l name -d 'Which cache server of the manifests this one is, if there are several' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l history-bytes -d 'Memory for recent changes, which watches resume from [default: 256MiB]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l gzip -d 'For whom large lists are compressed, of those clients that ask for it' -r -f -a "remote\t'Clients on other machines: on this one it would cost more time than it saves'
+always\t'Everyone'
+never\t'No one'"
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l synthetic-delay -d 'Time that each request waits before anything else, to try out slow networks' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l log-format -l logging-format -d 'Form of the log, which goes to stderr' -r -f -a "text\t'For people'
 json\t'For machines'"

@@ -91,6 +91,10 @@ module completions {
     resource?: string         # Resource to list: plural, singular or kind, alone or with its group
   ]
 
+  def "nu-complete kcpctl cache serve gzip" [] {
+    [ "remote" "always" "never" ]
+  }
+
   def "nu-complete kcpctl cache serve log_format" [] {
     [ "text" "json" ]
   }
@@ -110,6 +114,7 @@ module completions {
     --manifests: path         # Folder of an installation's manifests
     --name: string            # Which cache server of the manifests this one is, if there are several
     --history-bytes: string   # Memory for recent changes, which watches resume from [default: 256MiB]
+    --gzip: string@"nu-complete kcpctl cache serve gzip" # For whom large lists are compressed, of those clients that ask for it
     --synthetic-delay: string # Time that each request waits before anything else, to try out slow networks
     --log-format: string@"nu-complete kcpctl cache serve log_format" # Form of the log, which goes to stderr
     --logging-format: string@"nu-complete kcpctl cache serve log_format" # Form of the log, which goes to stderr

@@ -170,6 +170,8 @@ impl<'a> Pager<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::Flavor;
+    use crate::server::path::{self, Endpoint, Route};
 
     fn query(group: &str, identity: Option<&str>) -> ListQuery {
         ListQuery {
@@ -183,6 +185,42 @@ mod tests {
             namespace: None,
             label_selector: None,
             form: Form::Objects,
+        }
+    }
+
+    /// A name that a path can hold; what it must be escaped for is part of it.
+    const NAME: &str = "[a-z0-9.%* äß-]{0,6}[a-z]";
+
+    proptest::proptest! {
+        #[test]
+        fn the_server_reads_the_path_as_it_was_meant(
+            shard in "[a-z]{3,9}",
+            cluster in "[a-z][a-z0-9]{0,9}",
+            group in "([a-z]{1,5}\\.[a-z]{1,5})?",
+            version in "v[1-9]",
+            resource in "[a-z]{1,9}",
+            identity in proptest::option::of("[0-9a-f]{1,9}"),
+            namespace in proptest::option::of(NAME),
+        ) {
+            let scope = Scope {
+                shard: shard.parse().unwrap(),
+                cluster: cluster.parse().unwrap(),
+            };
+            let path = ResourcePath { group, version, resource, identity };
+            let form = Form::Objects;
+            let query = ListQuery { scope, path, namespace, label_selector: None, form };
+            let path = format!("{}{}", query.scope.prefix(), query.url(&[]));
+            let Ok(Route::Scoped(read)) = path::parse(&path, Flavor::Kcpctl) else {
+                panic!("{path}");
+            };
+            proptest::prop_assert_eq!(&read.shard, &query.scope.shard);
+            proptest::prop_assert_eq!(&read.cluster, &Some(query.scope.cluster));
+            let Endpoint::Resource(read) = read.endpoint else { panic!("{path}") };
+            proptest::prop_assert_eq!(&read.group, &query.path.group);
+            proptest::prop_assert_eq!(&read.version, &query.path.version);
+            proptest::prop_assert_eq!(&read.resource, &query.path.resource);
+            proptest::prop_assert_eq!(&read.identity, &query.path.identity);
+            proptest::prop_assert_eq!(&read.namespace, &query.namespace.unwrap_or_default());
         }
     }
 

@@ -80,11 +80,13 @@ pub enum Code {
     Replicas = 23,
     /// A field has no effect, or not the one that its name says.
     Ineffective = 24,
+    /// A root shard and the cache inside it would store under one prefix.
+    EmbeddedPrefix = 25,
 }
 
 impl Code {
     /// Every rule, by its number.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Schema,
         Self::UnknownField,
         Self::NameShape,
@@ -109,6 +111,7 @@ impl Code {
         Self::Production,
         Self::Replicas,
         Self::Ineffective,
+        Self::EmbeddedPrefix,
     ];
 }
 

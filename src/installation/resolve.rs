@@ -171,10 +171,12 @@ impl Filler<'_> {
         let embedded = self.flags.cache == Some(CacheMode::Embedded);
         let served = |own: Option<String>| own.filter(|_| !embedded);
         let first_cache = caches.first().map(|it| it.name.clone());
+        let root_cache = served(root.cache).or(first_cache);
         let root_shard = RootShard {
             replicas: self.replicas(root.replicas),
-            cache: served(root.cache).or(first_cache),
-            etcd: self.shard_etcd(&name, root.etcd)?,
+            // A prefix would become that of the cache inside it, too.
+            etcd: self.shard_etcd(&name, root.etcd, root_cache.is_some())?,
+            cache: root_cache,
             name,
         };
         let shard = |it: ShardDraft| {
@@ -182,7 +184,7 @@ impl Filler<'_> {
                 replicas: self.replicas(it.replicas),
                 // Written on every shard: older operators do not hand it down.
                 cache: served(it.cache).or_else(|| root_shard.cache.clone()),
-                etcd: self.shard_etcd(&it.name, it.etcd)?,
+                etcd: self.shard_etcd(&it.name, it.etcd, true)?,
                 name: it.name,
             })
         };
@@ -267,8 +269,13 @@ impl Filler<'_> {
         Ok(())
     }
 
-    fn shard_etcd(&self, server: &str, draft: EtcdDraft) -> Result<Etcd, ResolveError> {
-        let etcd = self.etcd(server, draft, self.flags.etcd, true)?;
+    fn shard_etcd(
+        &self,
+        server: &str,
+        draft: EtcdDraft,
+        own_prefix: bool,
+    ) -> Result<Etcd, ResolveError> {
+        let etcd = self.etcd(server, draft, self.flags.etcd, own_prefix)?;
         if etcd == Etcd::Embedded {
             return Err(ResolveError::EmbeddedShard { server: server.to_owned() });
         }
@@ -537,13 +544,13 @@ mod tests {
 
     #[test]
     fn one_etcd_for_all_gives_each_shard_its_keys() {
-        let flags = flags(|it| {
+        let with_server = flags(|it| {
             it.shards = Some(Shards::Count(1));
             it.cache = Some(CacheMode::Server);
             it.etcd_endpoints = named("https://a:2379, https://b:2379");
             it.etcd_tls_secrets = named("cache=mine");
         });
-        let topology = resolve(draft(""), &flags).unwrap();
+        let topology = resolve(draft(""), &with_server).unwrap();
         let found: Vec<_> = topology
             .etcds()
             .map(|(server, etcd)| match etcd {
@@ -560,6 +567,22 @@ mod tests {
             ("cache", None, Some("mine")),
         ];
         assert_eq!(found, expected);
+
+        // A root shard with the cache inside keeps the default, which is `/registry` for
+        // itself and `/cache` for the cache.
+        let embedded = flags(|it| {
+            it.shards = Some(Shards::Count(1));
+            it.etcd_endpoints = named("http://a:2379");
+        });
+        let topology = resolve(draft(""), &embedded).unwrap();
+        let prefixes: Vec<_> = topology
+            .etcds()
+            .map(|(server, etcd)| match etcd {
+                Etcd::External { prefix, .. } => (server, prefix.as_deref()),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(prefixes, [("root", None), ("shard-1", Some("/shard-1"))]);
     }
 
     #[test]

@@ -25,7 +25,8 @@ enum Inner {
     Stream { frames: Frames, length: Option<u64> },
 }
 
-type Frames = Pin<Box<dyn Stream<Item = Result<Bytes, Cut>> + Send>>;
+/// The slices of a body that comes in several.
+pub(super) type Frames = Pin<Box<dyn Stream<Item = Result<Bytes, Cut>> + Send>>;
 
 /// The rest of an answer cannot be given.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -55,6 +56,41 @@ impl Body {
         frames: impl Stream<Item = Result<Bytes, Cut>> + Send + 'static,
     ) -> Self {
         Self(Inner::Stream { frames: Box::pin(frames), length: Some(length) })
+    }
+}
+
+/// Giving it another form on its way out.
+impl Body {
+    /// Its slices.
+    pub(super) fn into_frames(self) -> Frames {
+        match self.0 {
+            Inner::Empty => futures::stream::empty().boxed(),
+            Inner::Full(bytes) => futures::stream::iter([Ok(bytes)]).boxed(),
+            Inner::Stream { frames, .. } => frames,
+        }
+    }
+
+    /// The same with `map` of each slice, and of the end (`None`).
+    pub(super) fn mapped(
+        self,
+        mut map: impl FnMut(Option<&[u8]>) -> Bytes + Send + 'static,
+    ) -> Self {
+        let mut frames = match self.0 {
+            Inner::Empty => return self,
+            Inner::Full(bytes) => return [map(Some(&bytes)), map(None)].concat().into(),
+            Inner::Stream { frames, .. } => Some(frames),
+        };
+        Self::cuttable(futures::stream::poll_fn(move |cx| {
+            let Some(before) = &mut frames else { return Poll::Ready(None) };
+            let frame = std::task::ready!(before.as_mut().poll_next(cx));
+            let out = if let Some(frame) = frame {
+                frame.map(|bytes| map(Some(&bytes)))
+            } else {
+                frames = None;
+                Ok(map(None))
+            };
+            Poll::Ready(Some(out))
+        }))
     }
 }
 

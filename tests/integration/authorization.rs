@@ -19,7 +19,14 @@ fn health_needs_no_identity() {
     for server in both() {
         let anonymous = server.client_with(None);
         let stranger = server.client_with(Some(&Credentials::by_a_stranger()));
-        for path in ["/livez", "/readyz", "/healthz", "/services/cache/readyz"] {
+        for path in [
+            "/livez",
+            "/readyz",
+            "/healthz",
+            "/services/cache/readyz",
+            "/services/cache/shards/amber/livez",
+            "/services/cache/shards/amber/clusters/acme/readyz",
+        ] {
             for client in [&anonymous, &stranger] {
                 let answer = client.get(path);
                 assert_eq!((answer.status, answer.text().as_str()), (200, "ok"), "{path}");

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::{
-    APIEXPORTS, CommandOutput, Request, Server, TestEnv, api_export, at, eventually,
+    APIEXPORTS, CommandOutput, KCPCTL, Request, Server, TestEnv, api_export, at, eventually,
 };
 
 /// `kcpctl cache serve` on a free port, which must not come up.
@@ -14,7 +14,8 @@ fn serve(env: &TestEnv, data: &str, more: &[&str]) -> CommandOutput {
         args.push("--listen=127.0.0.1:0");
     }
     args.extend(more);
-    env.run(args)
+    // One that comes up all the same must not hold the tests up for ever.
+    CommandOutput::of(env.command("timeout").args(["60", KCPCTL]).args(args))
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! `kcpctl cache list` against a running server, as the administrator meets it.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, Stdio};
+use std::sync::mpsc;
 
 use serde_json::{Value, json};
 
-use crate::support::{APIEXPORTS, CommandOutput, ROLES, Server, annotated, api_export, at, role};
+use crate::support::{
+    APIEXPORTS, CommandOutput, PATIENCE, ROLES, Server, annotated, api_export, at, role,
+};
 
 /// `kcpctl cache list` with `args`, against `server`.
 fn list(server: &Server, args: &[&str]) -> CommandOutput {
@@ -163,10 +166,32 @@ fn documents_hold_every_page_and_say_their_state() {
     );
 }
 
+#[test]
+fn no_more_than_a_page_is_asked_for_at_once() {
+    let server = Server::start();
+    for index in 0..25 {
+        create(&server, "amber", "x", &api_export(&format!("e{index:02}")));
+    }
+    let lists = || {
+        let text = server.admin().get("/metrics").text();
+        let is_list = |line: &&str| {
+            line.starts_with("apiserver_request_total{verb=\"LIST\"")
+                && line.contains("resource=\"apiexports\"")
+        };
+        let line = text.lines().find(is_list);
+        line.map_or(0, |it| it.rsplit(' ').next().unwrap().parse::<usize>().unwrap())
+    };
+    for (format, pages) in [("table", 7), ("wide", 7), ("json", 7), ("yaml", 7), ("name", 7)] {
+        let before = lists();
+        list(&server, &["apiexports", "--chunk-size", "4", "-o", format]).success();
+        assert_eq!(lists() - before, pages, "{format}");
+    }
+}
+
 /// A running `kcpctl cache list --watch`, ended with the test.
 struct Watching {
     child: Child,
-    lines: BufReader<ChildStdout>,
+    lines: mpsc::Receiver<String>,
 }
 
 impl Watching {
@@ -182,15 +207,28 @@ impl Watching {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
+        let reader = BufReader::new(child.stdout.take().unwrap());
+        let (lines_tx, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in reader.lines().map_while(Result::ok) {
+                if lines_tx.send(line).is_err() {
+                    return;
+                }
+            }
+        });
         Self { child, lines }
     }
 
+    /// The next line; a test in which none comes fails.
+    #[track_caller]
+    fn line(&self) -> String {
+        self.lines.recv_timeout(PATIENCE).unwrap()
+    }
+
     /// The first words of the next line.
-    fn next(&mut self, count: usize) -> String {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).unwrap();
-        line.split_whitespace().take(count).collect::<Vec<_>>().join(" ")
+    #[track_caller]
+    fn next(&self, count: usize) -> String {
+        self.line().split_whitespace().take(count).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -205,7 +243,7 @@ impl Drop for Watching {
 fn a_watch_goes_on_where_the_list_ended_also_after_a_restart() {
     let mut server = Server::start();
     create(&server, "amber", "x", &api_export("before"));
-    let mut watching = Watching::start(&server, &["apiexports", "--shard", "amber"]);
+    let watching = Watching::start(&server, &["apiexports", "--shard", "amber"]);
     assert_eq!(watching.next(4), "EVENT SHARD CLUSTER NAME");
     assert_eq!(watching.next(4), "ADDED amber x before");
 
@@ -225,13 +263,11 @@ fn a_watch_goes_on_where_the_list_ended_also_after_a_restart() {
 fn a_watch_in_json_is_one_event_a_line() {
     let server = Server::shared();
     create(&server, "list-events", "x", &api_export("before"));
-    let mut watching = Watching::start(
+    let watching = Watching::start(
         &server,
         &["apiexports", "--cluster", "x", "--shard", "list-events", "-o", "json"],
     );
-    let mut line = String::new();
-    watching.lines.read_line(&mut line).unwrap();
-    let event: Value = serde_json::from_str(&line).unwrap();
+    let event: Value = serde_json::from_str(&watching.line()).unwrap();
     assert_eq!(
         (&event["type"], &event["object"]["metadata"]["name"]),
         (&json!("ADDED"), &json!("before"))

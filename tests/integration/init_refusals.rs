@@ -65,6 +65,27 @@ hint: give each an etcd of its own, or a `prefix` of its own such as `/NAME`
 }
 
 #[test]
+fn a_cache_inside_the_root_shard_has_keys_of_its_own() {
+    assert_eq!(
+        refused(&["demo", "--etcd-endpoints=http://etcd:2379", "--etcd-prefix=root=/demo"]),
+        "\
+--- stderr
+error: KCP0025 RootShard/root: spec.etcd.prefix: the cache inside the root shard would store below `/demo` too, and the shard would take what is cached there for objects of its own
+hint: leave the prefix out, or use a cache server with `--cache server`
+--- exit 3
+"
+    );
+    // Replicas of the root shard share that etcd, and so the cache.
+    let env = TestEnv::new();
+    let flags = ["--shards=1", "--replicas=3", "--etcd-endpoints=http://etcd:2379", "-o", "-"];
+    let args = ["init", "installation", "demo", "--cache=embedded"];
+    let written = env.run(args.iter().chain(&flags)).success();
+    let prefixes: Vec<&str> =
+        written.lines().filter(|line| line.trim_start().starts_with("prefix:")).collect();
+    assert_eq!(prefixes, ["    prefix: /shard-1"], "{written}");
+}
+
+#[test]
 fn two_caches_share_an_etcd_or_are_refused() {
     let env = TestEnv::new();
     let topology = |second: &str| {

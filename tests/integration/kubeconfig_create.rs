@@ -70,6 +70,8 @@ fn three_groups_are_three_to_openssl_and_to_the_server() {
     ] {
         assert!(said.stderr.lines().any(|it| it.starts_with(&line)), "{line} in {said}");
     }
+    let names = said.stderr.matches("the server's certificate is for").count();
+    assert_eq!(names, 1, "said once: {said}");
     assert_eq!(mode(&env, "ci.kubeconfig"), 0o600);
     let cert = kubectl_says(&env, "ci.kubeconfig", "{.users[0].user.client-certificate-data}");
     env.write("ci.crt", STANDARD.decode(cert).unwrap());
@@ -99,6 +101,13 @@ fn what_the_server_does_not_believe_is_found_out() {
     let said = create(&env, &format!("{flags} --server-ca server-ca.crt --force"));
     assert_eq!(said.code, Some(5), "{said}");
     assert!(said.stderr.contains("sees `system:anonymous`, not `ci`"), "{said}");
+    // Its certificate was not at hand, so its names are those that it showed.
+    assert!(
+        said.stderr.contains(
+            "names     verified: the server's certificate is for localhost, 127.0.0.1, ::1\n"
+        ) && !said.stderr.contains("not checked"),
+        "{said}"
+    );
     // A name that its certificate is not for.
     let data_dir = server.data_dir();
     let said = env.run([
@@ -180,6 +189,7 @@ fn a_merge_keeps_what_is_there() {
         ),
         "work cache work yes"
     );
+    assert_eq!(mode(&env, "mine"), 0o600, "it holds a key now");
     let before = std::fs::read(env.path("mine")).unwrap();
     let again = create(&env, &format!("ci {CACHE} --merge mine"));
     assert_eq!(

@@ -17,14 +17,16 @@ pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
     }
     for root in &world.roots {
         split_caches(world, root, findings);
+        embedded_prefix(root, findings);
     }
     shared_cache_of_roots(world, findings);
     let stores = stores(world);
     for store in &stores {
         endpoints(store, findings);
     }
-    for (index, store) in stores.iter().enumerate() {
-        for other in &stores[..index] {
+    let all: Vec<Store<'_>> = embedded_stores(world).chain(stores).collect();
+    for (index, store) in all.iter().enumerate() {
+        for other in &all[..index] {
             overlap(other, store, findings);
         }
     }
@@ -42,6 +44,25 @@ fn embedded_replicas(cache: &CacheServer, findings: &mut Vec<Finding>) {
                  and lose it with its pod"
             ),
             "use one replica, or set `spec.etcd` to an etcd that all replicas share",
+        ));
+    }
+}
+
+/// The cache inside a root shard stores in that shard's etcd, so that its replicas share it:
+/// below `/cache` as long as the shard has the default prefix, else below the shard's own.
+/// There its keys have the form of the shard's, which takes every copy for an object.
+fn embedded_prefix(root: &RootShard, findings: &mut Vec<Finding>) {
+    let prefix = root.spec.common.etcd.prefix.as_deref().unwrap_or(SHARD_PREFIX);
+    if root.cache_name().is_none() && prefix != SHARD_PREFIX {
+        findings.push(Finding::error(
+            Code::EmbeddedPrefix,
+            format!("RootShard/{}", name(root)),
+            "spec.etcd.prefix",
+            format!(
+                "the cache inside the root shard would store below `{prefix}` too, and the shard \
+                 would take what is cached there for objects of its own"
+            ),
+            "leave the prefix out, or use a cache server with `--cache server`",
         ));
     }
 }
@@ -147,6 +168,20 @@ fn stores<'a>(world: &World<'a>) -> Vec<Store<'a>> {
 /// A cache server takes the prefix of shards for none.
 fn cache_prefix(etcd: &EtcdConfig) -> &str {
     etcd.prefix.as_deref().filter(|it| *it != SHARD_PREFIX).unwrap_or(CACHE_PREFIX)
+}
+
+/// The caches inside root shards: an etcd without an object of its own.
+fn embedded_stores<'a>(world: &World<'a>) -> impl Iterator<Item = Store<'a>> {
+    let is_embedded = |it: &&&'a RootShard| {
+        let default = it.spec.common.etcd.prefix.as_deref().is_none_or(|it| it == SHARD_PREFIX);
+        it.cache_name().is_none() && default
+    };
+    world.roots.iter().filter(is_embedded).map(|it| Store {
+        subject: format!("the cache inside RootShard/{}", name(*it)),
+        cache: true,
+        etcd: &it.spec.common.etcd,
+        prefix: CACHE_PREFIX,
+    })
 }
 
 fn endpoints(store: &Store<'_>, findings: &mut Vec<Finding>) {

@@ -211,6 +211,33 @@ fn no_etcd_loses_data() {
 }
 
 #[test]
+fn a_cache_inside_the_root_shard_shares_its_etcd_and_not_its_keys() {
+    let embedded = || {
+        let mut spoilt = Spoilt::new();
+        for subject in ["RootShard/root", "Shard/shard-1", "Shard/shard-2"] {
+            spoilt.object(subject)["spec"]["cache"] = json!({});
+        }
+        spoilt.remove("CacheServer/cache")
+    };
+    // Three replicas, one etcd: one cache.
+    embedded().finds(&[]);
+    embedded().set("RootShard/root", "/spec/etcd/prefix", json!("/registry")).finds(&[]);
+    embedded().set("RootShard/root", "/spec/etcd/prefix", json!("/mine")).finds(&[
+        "KCP0025 RootShard/root: spec.etcd.prefix: the cache inside the root shard would store \
+         below `/mine` too, and the shard would take what is cached there for objects of its own",
+    ]);
+    let roots = json!(["https://etcd-root.demo.svc.cluster.local:2379"]);
+    embedded()
+        .set("Shard/shard-1", "/spec/etcd/endpoints", roots)
+        .set("Shard/shard-1", "/spec/etcd/prefix", json!("/cache/shard-1"))
+        .finds(&[
+            "KCP0013 Shard/shard-1: spec.etcd.prefix: the cache inside RootShard/root stores \
+         below `/cache` of the etcd at https://etcd-root.demo.svc.cluster.local:2379 too (here \
+         `/cache/shard-1`): each would write over the other's data",
+        ]);
+}
+
+#[test]
 fn etcd_endpoints_are_urls_and_fit_their_certificate() {
     let endpoints =
         |value: Value| Spoilt::new().set("Shard/shard-1", "/spec/etcd/endpoints", value);

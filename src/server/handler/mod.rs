@@ -33,9 +33,12 @@ use super::encode::Encoder;
 use super::metrics::{Metrics, RequestKind, Scope as MetricsScope, StoreFacts, TypeLabels, Verb};
 use super::path::{self, Endpoint, ResourcePath, Route, Scoped};
 use super::plan::{FieldValidation, Incoming, Subject};
+use super::present::{Compress, Presentation};
 use super::query::Query;
 use super::status::{ApiError, Problem, Qualified, quoted};
 use super::types::{Asked as AskedType, Found, Registry, Served};
+
+pub use token::Token;
 
 /// The largest body of a request, in bytes: that of the original.
 pub const BODY_BYTES_MAX: usize = 3 << 20;
@@ -62,6 +65,8 @@ pub struct AppOptions {
     pub flavor: Flavor,
     /// How long every request waits before anything else.
     pub synthetic_delay: Duration,
+    /// For whom large answers are compressed.
+    pub compress: Compress,
     /// What ails the store, if anything does.
     pub trouble: Box<dyn Fn() -> Option<String> + Send + Sync>,
     /// What the store did, for the metrics.
@@ -102,7 +107,7 @@ impl App {
     async fn answer(
         &self,
         peer: &Peer,
-        head: http::request::Parts,
+        head: &http::request::Parts,
         body: Stream,
         seen: &mut Seen,
     ) -> Result<Response<Body>, ApiError> {
@@ -133,7 +138,7 @@ impl App {
             }
             Route::Scoped(scoped) => {
                 if let Endpoint::Resource(resource) = &scoped.endpoint {
-                    let asked = Asking { identity: &identity, query: &query, head: &head, seen };
+                    let asked = Asking { identity: &identity, query: &query, head, seen };
                     return self.resource(asked, &scoped, resource, body).await;
                 }
                 let access = match scoped.endpoint {
@@ -142,7 +147,7 @@ impl App {
                     _ => Access::ReadCache,
                 };
                 admit(&identity, access, &head.method, &scoped.path)?;
-                self.document(&scoped, &head, &query)
+                self.document(&scoped, head, &query)
             }
         }
     }
@@ -209,8 +214,10 @@ impl Handler for App {
         let is_head = head.method == Method::HEAD;
         let begun = Instant::now();
         let mut seen = Seen::new(&self.metrics, &head.method);
-        let answer = self.answer(&peer, head, body, &mut seen).await;
-        let mut response = answer.unwrap_or_else(ApiError::into_response);
+        let presentation = Presentation::wanted(&head, self.options.compress.for_client(&peer));
+        let answer = self.answer(&peer, &head, body, &mut seen).await;
+        let response = answer.unwrap_or_else(ApiError::into_response);
+        let mut response = presentation.apply(response).await;
         let Seen { labels, verb, scope, in_flight: _counted } = seen;
         let requests = &self.metrics.requests;
         requests.observe(&labels, verb, scope, response.status(), begun.elapsed());

@@ -16,13 +16,13 @@ const VERSION: &str = "meta.k8s.io/v1";
 
 /// What a token says.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Token {
+pub struct Token {
     /// The revision of the pages; none goes on with what there is now.
-    pub(super) revision: Option<Revision>,
+    pub revision: Option<Revision>,
     /// The last item of the page before, below the prefix of the list.
-    pub(super) after: String,
+    pub after: String,
     /// How many items are left, if that was counted.
-    pub(super) left: Option<usize>,
+    pub left: Option<usize>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -38,14 +38,16 @@ struct Wire {
 }
 
 impl Token {
-    pub(super) fn encode(&self) -> String {
+    /// The token as a client keeps it.
+    pub fn encode(&self) -> String {
         let rv = self.revision.map_or(-1, |it| i64::try_from(it.0).unwrap_or(i64::MAX));
         let start = format!("{}\0", self.after);
         let wire = Wire { v: VERSION.to_owned(), rv, start, left: self.left };
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(&wire).unwrap_or_default())
     }
 
-    pub(super) fn decode(text: &str) -> Result<Self, ApiError> {
+    /// Reads what a client sends back.
+    pub fn decode(text: &str) -> Result<Self, ApiError> {
         let bad = |why: String| {
             ApiError::bad_request(format!(
                 "invalid continue token: continue key is not valid: {why}"

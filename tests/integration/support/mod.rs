@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 pub use certs::{Credentials, new_authority};
 pub use client::{Answer, Client, Request};
-pub use env::{CommandOutput, TestEnv};
+pub use env::{CommandOutput, KCPCTL, TestEnv};
 pub use kubectl::Kubectl;
 pub use objects::{
     APIEXPORTS, CLUSTERROLES, CRDS, Declaring, OBJECTS, PARTIAL, PARTIAL_LIST, ROLES, TABLE,

@@ -242,6 +242,11 @@ impl Server {
     /// Asks it to stop and waits for its end.
     pub fn stop(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
+        self.wait()
+    }
+
+    /// Waits for its end, which somebody asked for.
+    pub fn wait(&mut self) -> ExitStatus {
         eventually("the end of the server", || self.child.try_wait().unwrap())
     }
 

@@ -11,6 +11,7 @@ use super::settings::{
 use super::values::{ByteCount, parse_span, path_or_none};
 use crate::pki::San;
 use crate::server::Flavor;
+use crate::server::present::Compress;
 
 /// Where a server listens that is told nothing: this machine alone can reach it.
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -101,6 +102,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "BYTES", help_heading = "Limits")]
     history_bytes: Option<ByteCount>,
 
+    /// For whom large lists are compressed, of those clients that ask for it
+    #[arg(long, value_name = "WHOM", default_value = "remote", help_heading = "Limits")]
+    gzip: Compress,
+
     /// Time that each request waits before anything else, to try out slow networks
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_span, help_heading = "Limits")]
     synthetic_delay: Duration,
@@ -135,6 +140,7 @@ impl ServeArgs {
             manifests,
             name,
             history_bytes,
+            gzip,
             synthetic_delay,
             log_format,
             verbosity,
@@ -158,6 +164,7 @@ impl ServeArgs {
             manifests: manifests.map(|dir| Manifests { dir, name }),
             history_bytes: history_bytes.map_or(HISTORY_BYTES, |ByteCount(bytes)| bytes),
             synthetic_delay,
+            compress: gzip,
             log: LogSettings { format: log_format, verbosity: verbosity.unwrap_or(0) },
             ignored: Vec::new(),
         }

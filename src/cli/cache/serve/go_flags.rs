@@ -18,6 +18,7 @@ use super::logging::{LogFormat, LogSettings};
 use super::settings::{HISTORY_BYTES, KEY_PREFIX, Settings, SettingsError, serving_pair};
 use super::values::{parse_bool, parse_span, path_or_none};
 use crate::server::Flavor;
+use crate::server::present::Compress;
 
 /// The name of the executable that makes us the original.
 pub(crate) const EXECUTABLE: &str = "cache-server";
@@ -154,6 +155,7 @@ fn settings(matches: &ArgMatches) -> Result<Settings, SettingsError> {
         manifests: None,
         history_bytes: HISTORY_BYTES,
         synthetic_delay: matches.get_one("synthetic-delay").copied().unwrap_or(Duration::ZERO),
+        compress: Compress::default(),
         log: LogSettings {
             format: matches.get_one("logging-format").copied().unwrap_or_default(),
             verbosity: matches.get_one("v").copied().unwrap_or(0),

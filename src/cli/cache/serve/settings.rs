@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::logging::LogSettings;
 use crate::pki::San;
 use crate::server::Flavor;
+use crate::server::present::Compress;
 
 /// How many bytes of recent changes are kept unless told otherwise, over all types.
 /// Five minutes of 400 writes a second of 2 KiB fit.
@@ -43,6 +44,8 @@ pub(super) struct Settings {
     pub history_bytes: usize,
     /// How long each request waits before anything else.
     pub synthetic_delay: Duration,
+    /// For whom large answers are compressed.
+    pub compress: Compress,
     /// What is logged, and how.
     pub log: LogSettings,
     /// Flags that were given and mean nothing here.

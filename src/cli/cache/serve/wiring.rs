@@ -46,6 +46,7 @@ impl Server {
         let options = AppOptions {
             flavor: settings.flavor,
             synthetic_delay: settings.synthetic_delay,
+            compress: settings.compress,
             trouble: {
                 let pulse = pulse.clone();
                 Box::new(move || pulse.trouble())

@@ -245,9 +245,9 @@ pub(in crate::cli::kubeconfig) fn run(args: CreateArgs) -> Result<(), CliError> 
     } else {
         output::write_kubeconfig(&kubeconfig, &destination)?
     };
-    tell(&proof, &target, &server, written.place.as_deref());
+    tell(&proof, &target, &server, written.place.as_deref(), asks_server);
     if asks_server {
-        verify::ask(&written.kubeconfig(form, yaml)?, &target, &proof.certificate)?;
+        verify::ask(&written.kubeconfig(form, yaml)?, &target, &proof)?;
     }
     Ok(())
 }
@@ -262,8 +262,14 @@ fn write_request(request: &Request<'_>, destination: &Destination) -> Result<(),
 }
 
 /// Shows what was checked and where it was written.
-fn tell(proof: &Proof, target: &Target, server: &ServerUrl, place: Option<&str>) {
-    proof.show();
+fn tell(
+    proof: &Proof,
+    target: &Target,
+    server: &ServerUrl,
+    place: Option<&str>,
+    asks_server: bool,
+) {
+    proof.show(asks_server);
     if target.kind == TargetKind::CacheServer && server.has_path() {
         proof::line("note", "kubectl can use a URL with a path, a shard cannot: it adds its own");
     }

@@ -17,6 +17,8 @@ pub(super) struct Proof {
     lines: Vec<(&'static str, String)>,
     /// The user's certificate.
     pub(super) certificate: Certificate,
+    /// Whether the names in the server's certificate are among the lines.
+    pub(super) shows_names: bool,
 }
 
 impl Proof {
@@ -58,14 +60,19 @@ impl Proof {
             ("valid", certificate.validity.to_string()),
             ("chain", format!("verified: signed by `{}`", certificate.issuer)),
         ];
-        lines.push(("names", names(&kubeconfig, signing, now)?));
-        Ok(Self { lines, certificate })
+        let names = names(&kubeconfig, signing, now)?;
+        let shows_names = names.is_some();
+        lines.extend(names.map(|says| ("names", says)));
+        Ok(Self { lines, certificate, shows_names })
     }
 
     /// Tells the user, on stderr.
-    pub(super) fn show(&self) {
+    pub(super) fn show(&self, asks_server: bool) {
         for (what, says) in &self.lines {
             line(what, says);
+        }
+        if !self.shows_names && !asks_server {
+            line("names", "not checked: `--verify` asks the server");
         }
     }
 }
@@ -75,11 +82,15 @@ pub(super) fn line(what: &str, says: &str) {
     term::say(&format!("{what:<9} {says}"));
 }
 
-/// What is known of the names in the server's certificate.
-fn names(kubeconfig: &Kubeconfig, signing: &Signing, now: SystemTime) -> Result<String, CliError> {
+/// What is known of the names in the server's certificate; none if it is not here.
+fn names(
+    kubeconfig: &Kubeconfig,
+    signing: &Signing,
+    now: SystemTime,
+) -> Result<Option<String>, CliError> {
     let config = |error: anyhow::Error| CliError::new(Kind::Config, error);
     let Some(serving_pem) = &signing.serving_pem else {
-        return Ok("not checked: `--verify` asks the server".to_owned());
+        return Ok(None);
     };
     let chain = pem::certificates(serving_pem)
         .context("cannot read the server's certificate")
@@ -109,7 +120,12 @@ fn names(kubeconfig: &Kubeconfig, signing: &Signing, now: SystemTime) -> Result<
             .with_context(|| format!("the server at `{}` would not be trusted", cluster.server))
             .map_err(config)?;
     }
-    Ok(format!("verified: the server's certificate is for {sans}"))
+    Ok(Some(verified(&sans)))
+}
+
+/// What is said of names that were held against the URL.
+pub(super) fn verified(sans: &str) -> String {
+    format!("verified: the server's certificate is for {sans}")
 }
 
 /// The host of a URL that was checked before.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::output::Found;
-use super::proof;
+use super::proof::{self, Proof};
 use crate::error::{CliError, Kind};
 use crate::kubeconfig::{Cluster, Credential, Kubeconfig, Target, TargetKind, User};
 use crate::pki::{Certificate, San};
@@ -38,11 +38,7 @@ enum Seen {
 }
 
 /// Connects and tells the user, on stderr, whom the server sees.
-pub(super) fn ask(
-    found: &Found,
-    target: &Target,
-    certificate: &Certificate,
-) -> Result<(), CliError> {
+pub(super) fn ask(found: &Found, target: &Target, proof: &Proof) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -50,8 +46,8 @@ pub(super) fn ask(
         .map_err(|error| CliError::new(Kind::Internal, error))?;
     let (cluster, user) = entries(found)?;
     let asker = Asker::new(&cluster, &user)?;
-    let seen = runtime.block_on(asker.ask(target))?;
-    judge(&seen, &cluster.server, certificate)
+    let seen = runtime.block_on(asker.ask(target, !proof.shows_names))?;
+    judge(&seen, &cluster.server, &proof.certificate)
 }
 
 /// Compares what the server said with the certificate.
@@ -164,8 +160,9 @@ impl Asker {
         Ok(Self { client, server: cluster.server.clone() })
     }
 
-    /// Our own server says it at the root, others by a review.
-    async fn ask(&self, target: &Target) -> Result<Seen, CliError> {
+    /// Our own server says it at the root, others by a review. Names that were not known
+    /// before are shown, too.
+    async fn ask(&self, target: &Target, mut names: bool) -> Result<Seen, CliError> {
         let root = root_of(&self.server);
         let mut seen = Seen::Silent { status: 0 };
         let own = (target.kind == TargetKind::CacheServer).then(|| format!("{root}{WHO_AM_I}"));
@@ -180,7 +177,7 @@ impl Asker {
                 self.client.get(&url)
             };
             let response = request.send().await.map_err(|error| unreachable(&url, &error))?;
-            if matches!(seen, Seen::Silent { status: 0 }) {
+            if std::mem::take(&mut names) {
                 show_names(&response);
             }
             let status = response.status();
@@ -242,7 +239,8 @@ fn read(status: StatusCode, body: &[u8]) -> Seen {
     }
 }
 
-/// Tells which names the server's certificate is for.
+/// Tells which names the server's certificate is for; the URL's was among them, or there
+/// would be no answer.
 fn show_names(response: &reqwest::Response) {
     let info = response.extensions().get::<reqwest::tls::TlsInfo>();
     let certificate = info
@@ -250,7 +248,7 @@ fn show_names(response: &reqwest::Response) {
         .and_then(|der| Certificate::from_der(der).ok());
     if let Some(certificate) = certificate {
         let sans: Vec<_> = certificate.sans.iter().map(San::to_string).collect();
-        proof::line("shown", &format!("the server's certificate is for {}", sans.join(", ")));
+        proof::line("names", &proof::verified(&sans.join(", ")));
     }
 }
 
