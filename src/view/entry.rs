@@ -189,6 +189,11 @@ impl EntryDraft {
         self.bytes.push(b'}');
     }
 
+    /// How many bytes it will hold, but for the digits of its revision.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Whether `entry` has the very same stored bytes.
     pub fn is_same_as(&self, entry: &Entry) -> bool {
         let (ours, theirs) = (self.marks.revision, entry.marks.revision);

@@ -38,7 +38,12 @@ const CHANGES_MAX: usize = 256;
 /// What a watch is about to do.
 enum Phase {
     /// Tell what there is at a revision, and that it was all.
-    Initial { items: std::vec::IntoIter<Arc<Entry>>, end: Option<Revision> },
+    /// Until then it is a list among the requests that are being answered.
+    Initial {
+        items: std::vec::IntoIter<Arc<Entry>>,
+        end: Option<Revision>,
+        place: Option<InFlight>,
+    },
     /// Tell what changes.
     Live,
     /// Nothing more.
@@ -56,12 +61,18 @@ struct Watch {
     deadline: Instant,
     shutdown: Shutdown,
     events: Counter,
-    /// Counts the watch for as long as it lives.
-    _open: InFlight,
+    /// Counts the watch for as long as it lives, by type and among all.
+    _open: [InFlight; 2],
 }
 
 impl Call<'_> {
-    pub(super) fn watch(&self) -> Result<Response<Body>, ApiError> {
+    /// Begins a watch that has `open` for as long as it lives, and `reading` until it
+    /// has told what there is.
+    pub(super) fn watch(
+        &self,
+        open: InFlight,
+        reading: InFlight,
+    ) -> Result<Response<Body>, ApiError> {
         let encoder = self.encoder(Shape::Watch)?;
         let options = self.query.list_options(self.path.watch)?;
         let mut filter = self.filter(&options)?;
@@ -69,11 +80,14 @@ impl Call<'_> {
             filter.scope.name = Some(name.clone());
         }
         let begun = self.begin(&options, filter);
-        let Ok((cursor, phase, caught_up)) = begun else {
+        let Ok((cursor, mut phase, caught_up)) = begun else {
             let mut frame = Vec::new();
             error_event(&mut frame, &too_old());
             return Ok(streaming(Body::from(frame)));
         };
+        if let Phase::Initial { place, .. } = &mut phase {
+            *place = Some(reading);
+        }
         let now = Instant::now();
         let lasts = options
             .timeout
@@ -91,7 +105,7 @@ impl Call<'_> {
             deadline: now + lasts,
             shutdown: self.app.shutdown.clone(),
             events: requests.watch_events(&labels),
-            _open: requests.long_running(&labels, super::Verb::Watch, self.metrics_scope()),
+            _open: [requests.long_running(&labels, super::Verb::Watch, self.metrics_scope()), open],
         };
         Ok(streaming(Body::stream(futures::stream::unfold(watch, |mut watch| async {
             let chunk = watch.next().await?;
@@ -126,7 +140,7 @@ impl Call<'_> {
             .map(|(_, entry)| entry.clone())
             .collect();
         let end = options.bookmarks.then_some(snapshot.revision);
-        let phase = Phase::Initial { items: items.into_iter(), end };
+        let phase = Phase::Initial { items: items.into_iter(), end, place: None };
         Ok((cursor, phase, snapshot.revision))
     }
 }
@@ -165,7 +179,7 @@ impl Watch {
     }
 
     fn tell_initial(&mut self, out: &mut Vec<u8>) {
-        let Phase::Initial { items, end } = &mut self.phase else { return };
+        let Phase::Initial { items, end, place: _ } = &mut self.phase else { return };
         let mut told = 0;
         for entry in items.by_ref() {
             self.encoder.event(out, Event::Added(&entry), std::mem::take(&mut self.first));
