@@ -66,6 +66,7 @@ impl Body {
     }
 
     /// Keeps `guard` until the answer was taken or given up.
+    #[must_use]
     pub fn holding(mut self, guard: impl Send + 'static) -> Self {
         self.held = Some(Box::new(guard));
         self

@@ -240,9 +240,7 @@ async fn a_stalled_list_gives_up_its_place_while_its_connection_moves() {
     let crds = at("*", "*", CRDS);
     assert_eq!(client.get(url(&crds)).send().await.unwrap().status(), 429);
     // Refusals move on the connection of the list, and one day are answers.
-    let answered = async {
-        while client.get(url(&crds)).send().await.unwrap().status() == 429 {}
-    };
+    let answered = async { while client.get(url(&crds)).send().await.unwrap().status() == 429 {} };
     tokio::time::timeout(PATIENCE, answered).await.unwrap();
     assert_eq!(server.metric("kcpctl_answers_abandoned_total"), 1.0);
     assert_eq!(server.metric("kcpctl_connections_stalled_total"), 0.0);

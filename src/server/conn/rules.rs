@@ -106,11 +106,11 @@ impl TlsRules {
                 return Err(TlsRuleError::Suite { name: name.to_owned(), known });
             }
         }
-        let named = |version| {
+        let any_of = |version| {
             let of_it = |it: &&SupportedCipherSuite| it.version() == version;
             ALL_CIPHER_SUITES.iter().filter(of_it).any(|it| self.suites.contains(&it.suite()))
         };
-        if (!self.suites.is_empty() || !self.absent.is_empty()) && !named(&TLS13) {
+        if (!self.suites.is_empty() || !self.absent.is_empty()) && !any_of(&TLS13) {
             let all = ALL_CIPHER_SUITES.iter().filter(|it| it.version() == &TLS13);
             self.suites.extend(all.map(SupportedCipherSuite::suite));
         }

@@ -443,7 +443,7 @@ async fn an_answer_that_is_not_read_is_given_up_while_others_are() {
 async fn a_client_of_http2_without_requests_is_asked_to_leave() {
     let stall_timeout = Duration::from_millis(100);
     let header_timeout = Duration::from_millis(200);
-    let server = Server::start(Limits { stall_timeout, header_timeout, ..patient() }).await;
+    let server = Server::start(Limits { header_timeout, stall_timeout, ..patient() }).await;
     let mut client = server.connect(&server.ca, None, "h2").await;
     let response = within(client.send("/never")).await.unwrap();
     assert_eq!(server.metrics.open.get(), 1);

@@ -20,7 +20,7 @@ use crate::view::{Change, Cursor, Entry, Event, Expired, Progress};
 
 use super::{Call, Shape, json_response};
 use crate::server::body::Body;
-use crate::server::encode::{CHUNK_BYTES, Encoder, error_event};
+use crate::server::encode::{CHUNK_BYTES, Encoder, Pieces, error_event};
 use crate::server::metrics::InFlight;
 use crate::server::query::ListOptions;
 use crate::server::status::ApiError;
@@ -55,6 +55,8 @@ struct Watch {
     encoder: Encoder,
     phase: Phase,
     pending: VecDeque<Arc<Change>>,
+    /// Frames that were made and not sent.
+    out: Pieces,
     caught_up: Revision,
     first: bool,
     bookmarks: Option<Instant>,
@@ -99,6 +101,7 @@ impl Call<'_> {
             encoder,
             phase,
             pending: VecDeque::new(),
+            out: Pieces::default(),
             caught_up,
             first: true,
             bookmarks: options.bookmarks.then(|| now + BOOKMARK_INTERVAL),
@@ -159,26 +162,23 @@ fn streaming(body: Body) -> Response<Body> {
 impl Watch {
     /// The next frames, as many as there are but at most a chunk; none at the end.
     async fn next(&mut self) -> Option<Bytes> {
-        let mut out = Vec::new();
         loop {
+            if let Some(piece) = self.out.pop() {
+                return Some(piece);
+            }
             match &mut self.phase {
                 Phase::Over => return None,
-                Phase::Initial { .. } => self.tell_initial(&mut out),
-                Phase::Live => self.tell_changes(&mut out),
+                Phase::Initial { .. } => self.tell_initial(),
+                Phase::Live => self.tell_changes(),
             }
-            if !out.is_empty() {
-                return Some(out.into());
-            }
-            if matches!(self.phase, Phase::Live) && self.pending.is_empty() {
-                self.wait(&mut out).await;
-                if !out.is_empty() {
-                    return Some(out.into());
-                }
+            if self.out.is_empty() && matches!(self.phase, Phase::Live) && self.pending.is_empty() {
+                self.wait().await;
             }
         }
     }
 
-    fn tell_initial(&mut self, out: &mut Vec<u8>) {
+    fn tell_initial(&mut self) {
+        let out = &mut self.out;
         let Phase::Initial { items, end, place: _ } = &mut self.phase else { return };
         let mut told = 0;
         for entry in items.by_ref() {
@@ -191,13 +191,14 @@ impl Watch {
         self.events.inc_by(told);
         if items.as_slice().is_empty() {
             if let Some(revision) = end.take() {
-                self.encoder.bookmark(out, revision, true);
+                self.encoder.bookmark(out.end(), revision, true);
             }
             self.phase = Phase::Live;
         }
     }
 
-    fn tell_changes(&mut self, out: &mut Vec<u8>) {
+    fn tell_changes(&mut self) {
+        let out = &mut self.out;
         loop {
             while let Some(change) = self.pending.pop_front() {
                 if let Some(event) = self.cursor.filter().event(&change) {
@@ -210,7 +211,7 @@ impl Watch {
             }
             let mut found = Vec::new();
             let Ok(progress) = self.cursor.take(CHANGES_MAX, &mut found) else {
-                error_event(out, &too_old());
+                error_event(out.end(), &too_old());
                 self.phase = Phase::Over;
                 return;
             };
@@ -226,7 +227,7 @@ impl Watch {
     }
 
     /// Waits for a change, for the time of a bookmark, or for the end.
-    async fn wait(&mut self, out: &mut Vec<u8>) {
+    async fn wait(&mut self) {
         let bookmark = self.bookmarks.unwrap_or(self.deadline);
         tokio::select! {
             biased;
@@ -234,9 +235,9 @@ impl Watch {
             () = tokio::time::sleep_until(self.deadline) => self.phase = Phase::Over,
             () = self.cursor.published() => {}
             () = tokio::time::sleep_until(bookmark) => {
-                self.tell_changes(out);
-                if out.is_empty() && matches!(self.phase, Phase::Live) {
-                    self.encoder.bookmark(out, self.caught_up, false);
+                self.tell_changes();
+                if self.out.is_empty() && matches!(self.phase, Phase::Live) {
+                    self.encoder.bookmark(self.out.end(), self.caught_up, false);
                 }
                 self.bookmarks = Some(Instant::now() + BOOKMARK_INTERVAL);
             }

@@ -82,7 +82,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "NAME", help_heading = "Certificates")]
     tls_san: Vec<San>,
 
-    /// Least version of TLS: VersionTLS12 or VersionTLS13
+    /// Least version of TLS: `VersionTLS12` or `VersionTLS13`
     #[arg(
         long,
         value_name = "VERSION",
@@ -138,10 +138,11 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "BYTES", help_heading = "Limits")]
     history_bytes: Option<ByteCount>,
 
-    /// Memory for objects and recent changes [default: the container's, less a tenth]
+    /// Memory for objects and recent changes [default: the container's, but for a tenth]
     ///
     /// At the limit, writes that grow the store are refused with 503; reads, deletes and
-    /// all other writes go on. Connections and requests need some memory beside it.
+    /// all other writes go on. The process needs some memory beside it, for connections,
+    /// requests and the store: by default a tenth of the container's, and 96MiB at least.
     /// 0 is no limit, which is the default outside of a container.
     #[arg(long, value_name = "BYTES", help_heading = "Limits")]
     memory_limit: Option<ByteCount>,

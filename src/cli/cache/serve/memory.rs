@@ -13,6 +13,10 @@ use super::settings::{HISTORY_BYTES, SettingsError};
 /// What is left to connections, requests and the store: this part of a container.
 const RESERVED_PART: usize = 10;
 
+/// The same at least, in bytes: the process itself, and the store's buffers of up to
+/// 32 MiB. Of a container that is smaller than twice this, half.
+const RESERVED_MIN: usize = 96 << 20;
+
 /// What history takes at most of a limit, unless told otherwise: this part.
 const HISTORY_PART: usize = 4;
 
@@ -37,7 +41,7 @@ impl Budget {
         history: Option<usize>,
         container: Option<usize>,
     ) -> Result<Self, SettingsError> {
-        let memory = memory.or(container.map(|all| all - all / RESERVED_PART));
+        let memory = memory.or(container.map(|all| all - reserved(all)));
         let Some(limit) = memory.filter(|limit| *limit > 0) else {
             return Ok(Self { memory: None, history: history.unwrap_or(HISTORY_BYTES) });
         };
@@ -47,6 +51,11 @@ impl Budget {
         }
         Ok(Self { memory: Some(limit), history })
     }
+}
+
+/// What a container of `all` bytes leaves to everything but objects and history.
+fn reserved(all: usize) -> usize {
+    (all / RESERVED_PART).max(RESERVED_MIN.min(all / 2))
 }
 
 /// How many bytes the control groups of this process may take, with `root` as `/`.
@@ -94,6 +103,9 @@ mod tests {
             budget(None, None, Some(1000 * MIB)),
             Budget { memory: Some(900 * MIB), history: 225 * MIB }
         );
+        for (container, left) in [(512, 416), (200, 104), (100, 50)] {
+            assert_eq!(budget(None, None, Some(container * MIB)).memory, Some(left * MIB));
+        }
         assert_eq!(
             budget(Some(4096 * MIB), None, Some(100 * MIB)),
             Budget { memory: Some(4096 * MIB), history: HISTORY_BYTES }
