@@ -30,8 +30,8 @@ demo: build
 	@if [ -e $(DEMO) ]; then echo "keeping the installation in $(DEMO)" >&2; else set -x; \
 	$(KCPCTL) init installation demo --yes --cache server --shards 1 -o $(DEMO); fi
 
-test: rust ## Install what the tests need, and run them all
-	@.ci/need openssl=openssl kubectl=kubernetes-client
+test: rust python ## Install what the tests need, and run them all
+	@.ci/need openssl=openssl kubectl=kubernetes-client etcd=etcd-server
 	cargo test --locked --no-fail-fast
 
 lint: rust ## Check form, lints and documentation
@@ -50,6 +50,20 @@ golden: rust ## Write completions/, man/ and the tests' golden files anew
 
 clean: ## Remove what was built; data and manifests stay
 	cargo clean
+
+# The Python environment of the one test that drives a server with the official client.
+# It counts as made once its last package is in.
+.PHONY: python
+python: $(TARGET)/python/made
+
+$(TARGET)/python/made: tests/python/requirements.txt
+	@.ci/need python3=python3
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || .ci/need python3-venv=python3-venv
+	@echo "installing the Python client in $(TARGET)/python" >&2
+	@mkdir -p $(TARGET)
+	@python3 -m venv --clear $(TARGET)/python
+	@$(TARGET)/python/bin/python -m pip install --quiet --requirement $<
+	@touch $@
 
 .PHONY: rust
 rust:

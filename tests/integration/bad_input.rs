@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::support::{APIEXPORTS, CommandOutput, Request, Server, TestEnv, api_export, at};
+use crate::support::{
+    APIEXPORTS, CommandOutput, Request, Server, TestEnv, api_export, at, eventually,
+};
 
 /// `kcpctl cache serve` on a free port, which must not come up.
 fn serve(env: &TestEnv, data: &str, more: &[&str]) -> CommandOutput {
@@ -100,13 +102,37 @@ fn a_data_directory_of_a_newer_version_is_left_alone() {
     assert_eq!(std::fs::read_to_string(data.join("version")).unwrap(), "999\n");
 }
 
+/// The files that a Go cache server leaves: those of the etcd inside it.
+fn run_etcd(env: &TestEnv, data: &str) {
+    let nowhere = "http://127.0.0.1:0";
+    let mut etcd = env
+        .command("etcd")
+        .arg(format!("--data-dir={data}"))
+        .args(["--listen-client-urls", nowhere, "--advertise-client-urls", nowhere])
+        .args(["--listen-peer-urls", nowhere, "--initial-advertise-peer-urls", nowhere])
+        .arg(format!("--initial-cluster=default={nowhere}"))
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    eventually("the database of etcd", || {
+        assert_eq!(etcd.try_wait().unwrap(), None, "etcd ended by itself");
+        env.path(data).join("member/snap/db").exists().then_some(())
+    });
+    etcd.kill().unwrap();
+    etcd.wait().unwrap();
+}
+
 #[test]
 fn a_directory_of_the_original_is_never_served_as_an_empty_cache() {
     let env = TestEnv::new();
-    std::fs::create_dir_all(env.path("data/etcd-server/member")).unwrap();
-    let said = serve(&env, "data", &["--embedded-etcd-directory=data/etcd-server"]);
-    assert_eq!(said.code, Some(3), "{said}");
-    assert!(said.stderr.contains("etcd") && said.stderr.contains("hint: "), "{said}");
+    run_etcd(&env, "data/etcd-server");
+    for flags in [&["--embedded-etcd-directory=data/etcd-server"][..], &[]] {
+        let said = serve(&env, "data", flags);
+        assert_eq!(said.code, Some(3), "{said}");
+        assert!(said.stderr.contains("etcd") && said.stderr.contains("hint: "), "{said}");
+    }
+    let left: Vec<_> = std::fs::read_dir(env.path("data")).unwrap().collect();
+    assert_eq!(left.len(), 1, "something was written beside the data: {left:?}");
 }
 
 #[test]

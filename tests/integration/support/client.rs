@@ -222,6 +222,15 @@ impl Client {
         watch
     }
 
+    /// The certificate that the server shows on a new connection.
+    pub fn server_certificate(&self) -> Vec<u8> {
+        let mut stream = self.connect().unwrap();
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock).unwrap();
+        }
+        stream.conn.peer_certificates().unwrap()[0].to_vec()
+    }
+
     fn connect(&self) -> io::Result<Stream> {
         let tcp = TcpStream::connect(self.address)?;
         tcp.set_nodelay(true)?;

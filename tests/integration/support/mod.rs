@@ -22,7 +22,7 @@ mod server;
 
 use std::time::{Duration, Instant};
 
-pub use certs::Credentials;
+pub use certs::{Credentials, new_authority};
 pub use client::{Answer, Client, Request};
 pub use env::{CommandOutput, TestEnv};
 pub use kubectl::Kubectl;
