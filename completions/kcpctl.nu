@@ -107,13 +107,13 @@ module completions {
     --tls-private-key-file: path # Private key of the serving certificate
     --client-ca-file: path    # CAs whose client certificates are believed, instead of one made here
     --tls-san: string         # Name or address that the certificate made here is valid for, beyond localhost
-    --tls-min-version: string # Least version of TLS: VersionTLS12 or VersionTLS13
+    --tls-min-version: string # Least version of TLS: `VersionTLS12` or `VersionTLS13`
     --tls-cipher-suites: string # Cipher suites that may be used, by their names in Go, between commas
     --tls-curve-preferences: string # Key exchanges that may be used, by their numbers, between commas
     --manifests: path         # Folder of an installation's manifests
     --name: string            # Which cache server of the manifests this one is, if there are several
     --history-bytes: string   # Memory for recent changes, which watches resume from [default: 256MiB]
-    --memory-limit: string    # Memory for objects and recent changes [default: the container's, less a tenth]
+    --memory-limit: string    # Memory for objects and recent changes [default: the container's, but for a tenth]
     --max-requests-inflight: string # Requests that read and are answered at once; more get 429. 0 is no limit
     --max-mutating-requests-inflight: string # Requests that write and are answered at once; more get 429. 0 is no limit
     --max-watches: string     # Watches that are open at once; more get 429. 0 is no limit
