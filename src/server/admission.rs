@@ -21,7 +21,7 @@ pub const REQUESTS_MAX: usize = 400;
 /// Requests that may change something, likewise. Each holds a body of up to 3 MiB.
 pub const MUTATING_REQUESTS_MAX: usize = 200;
 
-/// Open watches. Each costs some 8 KiB with its stream, so that this many fit into a
+/// Open watches. Each costs some 10 KiB with its stream, so that this many take a
 /// gigabyte; a shard opens some 30.
 pub const WATCHES_MAX: usize = 100_000;
 
