@@ -105,13 +105,18 @@ fn write_scalar(out: &mut String, value: &Value, block: Option<usize>) {
         Value::Number(number) => {
             let _ = write!(out, "{number}"); // a string takes every write
         }
-        Value::String(text) => match block {
-            Some(indent) if is_block(text) => write_block(out, text, indent.max(2)),
-            _ if is_bare(text) => out.push_str(text),
-            _ => write_quoted(out, text),
-        },
+        Value::String(text) => write_text(out, text, block),
         Value::Sequence(_) => out.push_str("[]"),
         Value::Mapping(_) | Value::Tagged(_) => out.push_str("{}"),
+    }
+}
+
+/// Writes a string; `block` is where the lines of a long text may begin.
+pub fn write_text(out: &mut String, text: &str, block: Option<usize>) {
+    match block {
+        Some(indent) if is_block(text) => write_block(out, text, indent.max(2)),
+        _ if is_bare(text) => out.push_str(text),
+        _ => write_quoted(out, text),
     }
 }
 

@@ -25,7 +25,19 @@ pub enum Shape {
     Watch,
 }
 
-const OFFERED: &str = "application/json";
+/// The syntax of an answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Media {
+    /// JSON, with lines and indentation if that is asked for.
+    Json {
+        /// `pretty=1` stands beside the media type.
+        pretty: bool,
+    },
+    /// YAML.
+    Yaml,
+}
+
+const OFFERED: &str = "application/json, application/yaml";
 
 const OFFERED_STREAM: &str = "application/json, application/json;stream=watch";
 
@@ -37,15 +49,31 @@ pub fn choose(accept: &str, shape: Shape) -> Result<Form, ApiError> {
     let offered = if shape == Shape::Watch { OFFERED_STREAM } else { OFFERED };
     accept
         .split(',')
-        .find_map(|clause| form(clause, shape))
+        .find_map(|clause| clause_of(clause, shape).map(|(form, _)| form))
         .ok_or_else(|| ApiError::not_acceptable(offered))
 }
 
-fn form(clause: &str, shape: Shape) -> Option<Form> {
-    let mut parts = clause.split(';').map(str::trim);
-    if !matches!(parts.next()?, "application/json" | "application/*" | "*/*") {
-        return None;
+/// The syntax of whatever is answered, be it a refusal: one of what cannot be served
+/// at all is for a person to read.
+pub fn media(accept: &str) -> Media {
+    if matches!(accept.trim(), "" | "application/json" | "*/*") {
+        return Media::Json { pretty: false };
     }
+    let shapes = [Shape::One, Shape::List, Shape::Watch];
+    accept
+        .split(',')
+        .find_map(|clause| shapes.iter().find_map(|shape| clause_of(clause, *shape)))
+        .map_or(Media::Json { pretty: true }, |(_, media)| media)
+}
+
+fn clause_of(clause: &str, shape: Shape) -> Option<(Form, Media)> {
+    let mut parts = clause.split(';').map(str::trim);
+    let mut media = match parts.next()? {
+        "application/json" | "application/*" | "*/*" => Media::Json { pretty: false },
+        // Its documents have no end that a reader of a stream would know.
+        "application/yaml" if shape != Shape::Watch => Media::Yaml,
+        _ => return None,
+    };
     let (mut form, mut version, mut group, mut stream) = ("", "", "", "");
     for parameter in parts {
         match parameter.split_once('=')? {
@@ -53,6 +81,11 @@ fn form(clause: &str, shape: Shape) -> Option<Form> {
             ("v", value) => version = value,
             ("g", value) => group = value,
             ("stream", value) => stream = value,
+            ("pretty", value) => {
+                if let Media::Json { pretty } = &mut media {
+                    *pretty = value == "1";
+                }
+            }
             _ => {}
         }
     }
@@ -60,13 +93,13 @@ fn form(clause: &str, shape: Shape) -> Option<Form> {
         return None;
     }
     if form.is_empty() {
-        return Some(Form::Object);
+        return Some((Form::Object, media));
     }
     let version = version.parse().ok().filter(|_| group == "meta.k8s.io")?;
     match (form, shape) {
-        ("Table", _) => Some(Form::Table(version)),
+        ("Table", _) => Some((Form::Table(version), media)),
         ("PartialObjectMetadata", Shape::One | Shape::Watch)
-        | ("PartialObjectMetadataList", Shape::List) => Some(Form::Partial(version)),
+        | ("PartialObjectMetadataList", Shape::List) => Some((Form::Partial(version), media)),
         _ => None,
     }
 }
@@ -114,6 +147,9 @@ mod tests {
             ("application/json;stream=watch", Shape::Watch, Some(Form::Object)),
             ("application/json;stream=watch", Shape::List, None),
             ("text/html", Shape::One, None),
+            ("application/yaml", Shape::List, Some(Form::Object)),
+            ("application/yaml", Shape::Watch, None),
+            ("application/json;pretty=1", Shape::One, Some(Form::Object)),
         ] {
             assert_eq!(choose(accept, shape).ok(), expected, "{accept}");
         }

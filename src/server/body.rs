@@ -29,7 +29,8 @@ enum Inner {
     Stream { frames: Frames, length: Option<u64> },
 }
 
-type Frames = Pin<Box<dyn Stream<Item = Result<Bytes, Cut>> + Send>>;
+/// The slices of a body that comes in several.
+pub(super) type Frames = Pin<Box<dyn Stream<Item = Result<Bytes, Cut>> + Send>>;
 
 /// The rest of an answer cannot be given.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -79,6 +80,50 @@ impl Body {
             Inner::Full(all) => all.len() > bytes,
             Inner::Stream { .. } => true,
         }
+    }
+}
+
+/// Giving it another form on its way out.
+impl Body {
+    /// Its slices.
+    pub(super) fn into_frames(self) -> Frames {
+        let frames = match self.inner {
+            Inner::Empty => futures::stream::empty().boxed(),
+            Inner::Full(bytes) => futures::stream::iter([Ok(bytes)]).boxed(),
+            Inner::Stream { frames, .. } => frames,
+        };
+        match self.held {
+            None => frames,
+            Some(held) => frames.inspect(move |_| _ = &held).boxed(),
+        }
+    }
+
+    /// The same with `map` of each slice, and of the end (`None`).
+    pub(super) fn mapped(
+        self,
+        mut map: impl FnMut(Option<&[u8]>) -> Bytes + Send + 'static,
+    ) -> Self {
+        let Self { inner, held } = self;
+        let mut frames = match inner {
+            Inner::Empty => return Self { inner, held },
+            Inner::Full(bytes) => {
+                let all = Self::from([map(Some(&bytes)), map(None)].concat());
+                return Self { held, ..all };
+            }
+            Inner::Stream { frames, .. } => Some(frames),
+        };
+        let mapped = Self::cuttable(futures::stream::poll_fn(move |cx| {
+            let Some(before) = &mut frames else { return Poll::Ready(None) };
+            let frame = std::task::ready!(before.as_mut().poll_next(cx));
+            let out = if let Some(frame) = frame {
+                frame.map(|bytes| map(Some(&bytes)))
+            } else {
+                frames = None;
+                Ok(map(None))
+            };
+            Poll::Ready(Some(out))
+        }));
+        Self { held, ..mapped }
     }
 }
 

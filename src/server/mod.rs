@@ -17,6 +17,7 @@
 //! * [`handler`] has one file a verb.
 //! * [`plan`] is the semantics of objects: pure.
 //! * [`encode`] and [`table`] write objects in the form that [`accept`] chose.
+//! * [`present`] lays an answer out: indented, as YAML, compressed.
 //! * [`status`] is the only code that turns an error into an HTTP code.
 //! * [`bootstrap`] makes the definitions of the served types.
 //! * [`discovery`], [`openapi`] and [`types`] tell what is served.
@@ -40,6 +41,7 @@ pub mod metrics;
 pub mod openapi;
 pub mod path;
 pub mod plan;
+pub mod present;
 pub mod query;
 pub mod status;
 pub mod table;

@@ -26,6 +26,7 @@ mod lists;
 mod manifests;
 mod objects;
 mod paths;
+mod presentation;
 mod python_client;
 mod restarts;
 mod scenarios;

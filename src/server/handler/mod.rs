@@ -39,6 +39,7 @@ use super::metrics::{
 use super::openapi::OpenApi;
 use super::path::{self, Endpoint, ResourcePath, Route, Scoped};
 use super::plan::{FieldValidation, Incoming, Subject};
+use super::present::{Compress, Presentation};
 use super::query::Query;
 use super::status::{ApiError, Problem, Qualified, quoted};
 use super::types::{Served, Types};
@@ -72,6 +73,8 @@ pub struct AppOptions {
     pub admission: admission::Limits,
     /// How long every request waits before anything else.
     pub synthetic_delay: Duration,
+    /// For whom large answers are compressed.
+    pub compress: Compress,
     /// What ails the store, if anything does.
     pub trouble: Box<dyn Fn() -> Option<String> + Send + Sync>,
     /// What the store did, for the metrics.
@@ -120,7 +123,7 @@ impl App {
     async fn answer(
         &self,
         peer: &Peer,
-        head: http::request::Parts,
+        head: &http::request::Parts,
         body: Stream,
         seen: &mut Seen,
     ) -> Result<Response<Body>, ApiError> {
@@ -152,7 +155,7 @@ impl App {
             }
             Route::Scoped(scoped) => {
                 if let Endpoint::Resource(resource) = &scoped.endpoint {
-                    let asked = Asking { identity: &identity, query: &query, head: &head, seen };
+                    let asked = Asking { identity: &identity, query: &query, head, seen };
                     return self.resource(asked, &scoped, resource, body).await;
                 }
                 let access = match scoped.endpoint {
@@ -162,10 +165,10 @@ impl App {
                 };
                 admit(&identity, access, &head.method, &scoped.path)?;
                 if access == Access::Health {
-                    return self.document(&scoped, &head, &query);
+                    return self.document(&scoped, head, &query);
                 }
                 let _place = self.enter(RequestKind::ReadOnly, &identity)?;
-                self.document(&scoped, &head, &query)
+                self.document(&scoped, head, &query)
             }
         }
     }
@@ -225,8 +228,10 @@ impl Handler for App {
         let is_head = head.method == Method::HEAD;
         let begun = Instant::now();
         let mut seen = Seen::new(&self.metrics, &head.method);
-        let answer = self.answer(&peer, head, body, &mut seen).await;
-        let mut response = answer.unwrap_or_else(ApiError::into_response);
+        let presentation = Presentation::wanted(&head, self.options.compress.for_client(&peer));
+        let answer = self.answer(&peer, &head, body, &mut seen).await;
+        let response = answer.unwrap_or_else(ApiError::into_response);
+        let mut response = presentation.apply(response).await;
         let Seen { labels, verb, scope } = seen;
         let requests = &self.metrics.requests;
         requests.observe(&labels, verb, scope, response.status(), begun.elapsed());

@@ -22,6 +22,7 @@ use super::{Call, Shape, json_response};
 use crate::server::body::Body;
 use crate::server::encode::{CHUNK_BYTES, Encoder, Pieces, error_event};
 use crate::server::metrics::InFlight;
+use crate::server::present::Streaming;
 use crate::server::query::ListOptions;
 use crate::server::status::ApiError;
 
@@ -156,6 +157,7 @@ fn streaming(body: Body) -> Response<Body> {
     let mut response = json_response(StatusCode::OK, body);
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response.extensions_mut().insert(Streaming);
     response
 }
 

@@ -75,12 +75,16 @@ impl Request {
         bytes.extend_from_slice(self.method.as_bytes());
         bytes.push(b' ');
         bytes.extend_from_slice(&self.target);
-        bytes.extend_from_slice(b" HTTP/1.1\r\nHost: localhost\r\nUser-Agent: tests/1\r\n");
+        bytes.extend_from_slice(b" HTTP/1.1\r\nHost: localhost\r\n");
+        let has = |name| self.headers.iter().any(|(it, _)| it.eq_ignore_ascii_case(name));
+        if !has("user-agent") {
+            bytes.extend_from_slice(b"User-Agent: tests/1\r\n");
+        }
         for (name, value) in &self.headers {
             bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
         }
         if let Some(body) = &self.body {
-            if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+            if !has("content-type") {
                 bytes.extend_from_slice(b"Content-Type: application/json\r\n");
             }
             bytes.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());

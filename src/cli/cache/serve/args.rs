@@ -11,6 +11,7 @@ use crate::pki::San;
 use crate::server::admission::{MUTATING_REQUESTS_MAX, REQUESTS_MAX, WATCHES_MAX};
 use crate::server::conn::TlsRules;
 use crate::server::conn::limits::STREAMS_MAX;
+use crate::server::present::Compress;
 use crate::server::{Flavor, admission};
 
 /// Where a server listens that is told nothing: this machine alone can reach it.
@@ -172,6 +173,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_some_span, help_heading = "Limits")]
     stall_timeout: Duration,
 
+    /// For whom large lists are compressed, of those clients that ask for it
+    #[arg(long, value_name = "WHOM", default_value = "remote", help_heading = "Limits")]
+    gzip: Compress,
+
     /// Time that each request waits before anything else, to try out slow networks
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_span, help_heading = "Limits")]
     synthetic_delay: Duration,
@@ -215,6 +220,7 @@ impl ServeArgs {
             max_watches,
             http2_max_streams_per_connection,
             stall_timeout,
+            gzip,
             synthetic_delay,
             log_format,
             verbosity,
@@ -252,6 +258,7 @@ impl ServeArgs {
                 stall_timeout,
             },
             synthetic_delay,
+            compress: gzip,
             log: LogSettings { format: log_format, verbosity: verbosity.unwrap_or(0) },
             ignored: Vec::new(),
         }

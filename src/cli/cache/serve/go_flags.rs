@@ -20,6 +20,7 @@ use super::values::{parse_bool, parse_span, path_or_none};
 use crate::server::Flavor;
 use crate::server::conn::TlsRules;
 use crate::server::conn::limits::STREAMS_MAX;
+use crate::server::present::Compress;
 
 /// The name of the executable that makes us the original.
 pub(crate) const EXECUTABLE: &str = "cache-server";
@@ -164,6 +165,7 @@ fn settings(matches: &ArgMatches) -> Result<Settings, SettingsError> {
             ..Limits::default()
         },
         synthetic_delay: matches.get_one("synthetic-delay").copied().unwrap_or(Duration::ZERO),
+        compress: Compress::default(),
         log: LogSettings {
             format: matches.get_one("logging-format").copied().unwrap_or_default(),
             verbosity: matches.get_one("v").copied().unwrap_or(0),

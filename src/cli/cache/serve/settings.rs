@@ -11,6 +11,7 @@ use super::logging::LogSettings;
 use crate::pki::San;
 use crate::server::conn::limits::{STALL_TIMEOUT, STREAMS_MAX};
 use crate::server::conn::{TlsRuleError, TlsRules};
+use crate::server::present::Compress;
 use crate::server::{Flavor, admission};
 
 /// How many bytes of recent changes are kept unless told otherwise, over all types.
@@ -47,6 +48,8 @@ pub(super) struct Settings {
     pub limits: Limits,
     /// How long each request waits before anything else.
     pub synthetic_delay: Duration,
+    /// For whom large answers are compressed.
+    pub compress: Compress,
     /// What is logged, and how.
     pub log: LogSettings,
     /// Flags that were given and mean nothing here.

@@ -50,6 +50,7 @@ impl Server {
             flavor: settings.flavor,
             admission: settings.limits.admission,
             synthetic_delay: settings.synthetic_delay,
+            compress: settings.compress,
             trouble: {
                 let pulse = pulse.clone();
                 Box::new(move || pulse.trouble())
