@@ -98,9 +98,18 @@ complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_sub
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l tls-private-key-file -d 'Private key of the serving certificate' -r -F
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l client-ca-file -d 'CAs whose client certificates are believed, instead of one made here' -r -F
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l tls-san -d 'Name or address that the certificate made here is valid for, beyond localhost' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l tls-min-version -d 'Least version of TLS: `VersionTLS12` or `VersionTLS13`' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l tls-cipher-suites -d 'Cipher suites that may be used, by their names in Go, between commas' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l tls-curve-preferences -d 'Key exchanges that may be used, by their numbers, between commas' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l manifests -d 'Folder of an installation\'s manifests' -r -F
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l name -d 'Which cache server of the manifests this one is, if there are several' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l history-bytes -d 'Memory for recent changes, which watches resume from [default: 256MiB]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l memory-limit -d 'Memory for objects and recent changes [default: the container\'s, but for a tenth]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l max-requests-inflight -d 'Requests that read and are answered at once; more get 429. 0 is no limit' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l max-mutating-requests-inflight -d 'Requests that write and are answered at once; more get 429. 0 is no limit' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l max-watches -d 'Watches that are open at once; more get 429. 0 is no limit' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l http2-max-streams-per-connection -d 'Requests that one HTTP/2 connection may have open; more wait at the client' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l stall-timeout -d 'Time after which a client is closed that does not read what waits for it' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l gzip -d 'For whom large lists are compressed, of those clients that ask for it' -r -f -a "remote\t'Clients on other machines: on this one it would cost more time than it saves'
 always\t'Everyone'
 never\t'No one'"

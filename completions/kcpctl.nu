@@ -111,9 +111,18 @@ module completions {
     --tls-private-key-file: path # Private key of the serving certificate
     --client-ca-file: path    # CAs whose client certificates are believed, instead of one made here
     --tls-san: string         # Name or address that the certificate made here is valid for, beyond localhost
+    --tls-min-version: string # Least version of TLS: `VersionTLS12` or `VersionTLS13`
+    --tls-cipher-suites: string # Cipher suites that may be used, by their names in Go, between commas
+    --tls-curve-preferences: string # Key exchanges that may be used, by their numbers, between commas
     --manifests: path         # Folder of an installation's manifests
     --name: string            # Which cache server of the manifests this one is, if there are several
     --history-bytes: string   # Memory for recent changes, which watches resume from [default: 256MiB]
+    --memory-limit: string    # Memory for objects and recent changes [default: the container's, but for a tenth]
+    --max-requests-inflight: string # Requests that read and are answered at once; more get 429. 0 is no limit
+    --max-mutating-requests-inflight: string # Requests that write and are answered at once; more get 429. 0 is no limit
+    --max-watches: string     # Watches that are open at once; more get 429. 0 is no limit
+    --http2-max-streams-per-connection: string # Requests that one HTTP/2 connection may have open; more wait at the client
+    --stall-timeout: string   # Time after which a client is closed that does not read what waits for it
     --gzip: string@"nu-complete kcpctl cache serve gzip" # For whom large lists are compressed, of those clients that ask for it
     --synthetic-delay: string # Time that each request waits before anything else, to try out slow networks
     --log-format: string@"nu-complete kcpctl cache serve log_format" # Form of the log, which goes to stderr

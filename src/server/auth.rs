@@ -153,6 +153,11 @@ impl Identity {
         self.0.user == USER_ANONYMOUS
     }
 
+    /// Whether the user may do everything.
+    pub fn is_admin(&self) -> bool {
+        self.0.rights.everything
+    }
+
     /// Whether the user may do what is asked.
     pub fn may(&self, access: Access<'_>) -> bool {
         let rights = &self.0.rights;

@@ -17,7 +17,11 @@ use futures::{Stream, StreamExt as _};
 use http_body::{Frame, SizeHint};
 
 /// The body of an answer.
-pub struct Body(Inner);
+pub struct Body {
+    inner: Inner,
+    /// Dropped with the answer.
+    held: Option<Box<dyn Send>>,
+}
 
 enum Inner {
     Empty,
@@ -36,7 +40,7 @@ pub struct Cut;
 impl Body {
     /// Nothing.
     pub const fn empty() -> Self {
-        Self(Inner::Empty)
+        Self::of(Inner::Empty)
     }
 
     /// Slices of unknown number, such as a watch. The end of the stream is the end
@@ -47,7 +51,7 @@ impl Body {
 
     /// Slices of unknown number, of which the last may never come.
     pub fn cuttable(frames: impl Stream<Item = Result<Bytes, Cut>> + Send + 'static) -> Self {
-        Self(Inner::Stream { frames: Box::pin(frames), length: None })
+        Self::of(Inner::Stream { frames: Box::pin(frames), length: None })
     }
 
     /// Slices that come to exactly `length` bytes, unless they are cut short.
@@ -55,7 +59,27 @@ impl Body {
         length: u64,
         frames: impl Stream<Item = Result<Bytes, Cut>> + Send + 'static,
     ) -> Self {
-        Self(Inner::Stream { frames: Box::pin(frames), length: Some(length) })
+        Self::of(Inner::Stream { frames: Box::pin(frames), length: Some(length) })
+    }
+
+    const fn of(inner: Inner) -> Self {
+        Self { inner, held: None }
+    }
+
+    /// Keeps `guard` until the answer was taken or given up.
+    #[must_use]
+    pub fn holding(mut self, guard: impl Send + 'static) -> Self {
+        self.held = Some(Box::new(guard));
+        self
+    }
+
+    /// Whether it may have more than `bytes` bytes.
+    pub fn is_longer_than(&self, bytes: usize) -> bool {
+        match &self.inner {
+            Inner::Empty => false,
+            Inner::Full(all) => all.len() > bytes,
+            Inner::Stream { .. } => true,
+        }
     }
 }
 
@@ -63,10 +87,14 @@ impl Body {
 impl Body {
     /// Its slices.
     pub(super) fn into_frames(self) -> Frames {
-        match self.0 {
+        let frames = match self.inner {
             Inner::Empty => futures::stream::empty().boxed(),
             Inner::Full(bytes) => futures::stream::iter([Ok(bytes)]).boxed(),
             Inner::Stream { frames, .. } => frames,
+        };
+        match self.held {
+            None => frames,
+            Some(held) => frames.inspect(move |_| _ = &held).boxed(),
         }
     }
 
@@ -75,12 +103,16 @@ impl Body {
         self,
         mut map: impl FnMut(Option<&[u8]>) -> Bytes + Send + 'static,
     ) -> Self {
-        let mut frames = match self.0 {
-            Inner::Empty => return self,
-            Inner::Full(bytes) => return [map(Some(&bytes)), map(None)].concat().into(),
+        let Self { inner, held } = self;
+        let mut frames = match inner {
+            Inner::Empty => return Self { inner, held },
+            Inner::Full(bytes) => {
+                let all = Self::from([map(Some(&bytes)), map(None)].concat());
+                return Self { held, ..all };
+            }
             Inner::Stream { frames, .. } => Some(frames),
         };
-        Self::cuttable(futures::stream::poll_fn(move |cx| {
+        let mapped = Self::cuttable(futures::stream::poll_fn(move |cx| {
             let Some(before) = &mut frames else { return Poll::Ready(None) };
             let frame = std::task::ready!(before.as_mut().poll_next(cx));
             let out = if let Some(frame) = frame {
@@ -90,13 +122,14 @@ impl Body {
                 Ok(map(None))
             };
             Poll::Ready(Some(out))
-        }))
+        }));
+        Self { held, ..mapped }
     }
 }
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        if bytes.is_empty() { Self::empty() } else { Self(Inner::Full(bytes)) }
+        if bytes.is_empty() { Self::empty() } else { Self::of(Inner::Full(bytes)) }
     }
 }
 
@@ -126,11 +159,11 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        match &mut self.0 {
+        match &mut self.inner {
             Inner::Empty => Poll::Ready(None),
             Inner::Full(bytes) => {
                 let bytes = std::mem::take(bytes);
-                self.0 = Inner::Empty;
+                self.inner = Inner::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Inner::Stream { frames, length } => {
@@ -144,11 +177,11 @@ impl http_body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.0, Inner::Empty)
+        matches!(self.inner, Inner::Empty)
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
+        match &self.inner {
             Inner::Empty => SizeHint::with_exact(0),
             Inner::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Inner::Stream { length: Some(length), .. } => SizeHint::with_exact(*length),
@@ -159,7 +192,7 @@ impl http_body::Body for Body {
 
 impl std::fmt::Debug for Body {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.0 {
+        match &self.inner {
             Inner::Empty => f.write_str("Body::empty"),
             Inner::Full(bytes) => write!(f, "Body::full({} bytes)", bytes.len()),
             Inner::Stream { length, .. } => write!(f, "Body::stream({length:?})"),

@@ -3,6 +3,7 @@
 //! Objects are kept as they are sent, so that in the storage version this is copying
 //! slices. Lists are written in chunks as the connection takes them.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -22,6 +23,52 @@ use super::types::Served;
 /// How many bytes of a list or a watch are written at once: four of the largest TLS
 /// records, enough that the cost of a chunk does not show.
 pub const CHUNK_BYTES: usize = 64 << 10;
+
+/// Bytes on their way out, in pieces: small ones are copied together, and an object that
+/// fills a chunk by itself goes as the slice that is kept, so that an answer which waits
+/// for its client holds no copy of it.
+#[derive(Debug, Default)]
+pub struct Pieces {
+    ready: VecDeque<Bytes>,
+    last: Vec<u8>,
+    len: usize,
+}
+
+impl Pieces {
+    /// How many bytes there are.
+    pub fn len(&self) -> usize {
+        self.len + self.last.len()
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Where small pieces are written.
+    pub fn end(&mut self) -> &mut Vec<u8> {
+        &mut self.last
+    }
+
+    /// Appends what is kept elsewhere, without a copy.
+    fn push(&mut self, kept: Bytes) {
+        if !self.last.is_empty() {
+            self.len += self.last.len();
+            self.ready.push_back(std::mem::take(&mut self.last).into());
+        }
+        self.len += kept.len();
+        self.ready.push_back(kept);
+    }
+
+    /// Takes the first piece.
+    pub fn pop(&mut self) -> Option<Bytes> {
+        if let Some(first) = self.ready.pop_front() {
+            self.len -= first.len();
+            return Some(first);
+        }
+        (!self.last.is_empty()).then(|| std::mem::take(&mut self.last).into())
+    }
+}
 
 /// The annotation on the bookmark that ends the initial events of a watch.
 const INITIAL_EVENTS_END: &str = r#""k8s.io/initial-events-end":"true""#;
@@ -128,30 +175,49 @@ impl Encoder {
     pub fn list(self, items: Vec<Arc<Entry>>, metadata: &ListMetadata) -> Body {
         let size: usize = items.iter().map(|it| it.len()).sum();
         let mut writer = ListWriter::new(self, items, metadata);
+        let mut out = Pieces::default();
         if size <= CHUNK_BYTES {
-            let mut all = Vec::with_capacity(size + 512);
-            while writer.write_chunk(&mut all) {}
-            return Body::from(all);
+            out.end().reserve(size + 512);
+            while writer.write_chunk(&mut out) {}
+            return Body::from(out.pop().unwrap_or_default());
         }
         Body::stream(futures::stream::iter(std::iter::from_fn(move || {
-            let mut chunk = Vec::with_capacity(CHUNK_BYTES + 8192);
-            writer.write_chunk(&mut chunk);
-            (!chunk.is_empty()).then(|| chunk.into())
+            if out.is_empty() {
+                out.end().reserve(CHUNK_BYTES + 8192);
+                writer.write_chunk(&mut out);
+            }
+            out.pop()
         })))
     }
 
     /// Writes what a change is to a watcher. `first` is whether nothing came before it.
-    pub fn event(&self, out: &mut Vec<u8>, event: Event<'_>, first: bool) {
+    pub fn event(&self, pieces: &mut Pieces, event: Event<'_>, first: bool) {
         let (kind, entry, revision) = match event {
             Event::Added(entry) => ("ADDED", entry, None),
             Event::Modified(entry) => ("MODIFIED", entry, None),
             Event::Deleted(entry, revision) => ("DELETED", entry, Some(revision)),
         };
+        let out = pieces.end();
         out.extend_from_slice(br#"{"type":""#);
         out.extend_from_slice(kind.as_bytes());
         out.extend_from_slice(br#"","object":"#);
-        self.write(out, entry, revision, first);
-        out.extend_from_slice(b"}\n");
+        if revision.is_some() || !self.write_long(pieces, entry) {
+            self.write(pieces.end(), entry, revision, first);
+        }
+        pieces.end().extend_from_slice(b"}\n");
+    }
+
+    /// Writes an object that fills a chunk by itself, all but its head without a copy;
+    /// whether it is one.
+    fn write_long(&self, pieces: &mut Pieces, entry: &Entry) -> bool {
+        let long = entry.len() > CHUNK_BYTES && matches!(self.form, FormOf::Object);
+        if long {
+            let (before, after) = entry.around_version();
+            pieces.end().extend_from_slice(before);
+            pieces.end().extend_from_slice(self.api_version.as_bytes());
+            pieces.push(after);
+        }
+        long
     }
 
     /// Writes a bookmark of the watched type: typed clients drop any other.
@@ -246,18 +312,20 @@ impl ListWriter {
     }
 
     /// Writes the next chunk; whether there may be more.
-    fn write_chunk(&mut self, out: &mut Vec<u8>) -> bool {
+    fn write_chunk(&mut self, out: &mut Pieces) -> bool {
         let start = out.len();
-        out.append(&mut self.head);
+        out.end().append(&mut self.head);
         while out.len() - start < CHUNK_BYTES {
             let Some(item) = self.items.next() else {
-                out.extend(self.tail.take().unwrap_or_default());
+                out.end().extend(self.tail.take().unwrap_or_default());
                 return false;
             };
             if !std::mem::take(&mut self.first) {
-                out.push(b',');
+                out.end().push(b',');
             }
-            self.write_item(out, &item);
+            if !self.encoder.write_long(out, &item) {
+                self.write_item(out.end(), &item);
+            }
         }
         true
     }

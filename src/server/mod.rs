@@ -13,6 +13,7 @@
 //! * [`conn`] accepts, finishes the TLS handshake and drains on shutdown.
 //! * [`path`] and [`query`] turn a URI into values; no handler sees one.
 //! * [`auth`] says who a client is and what it may do.
+//! * [`admission`] says how many requests are answered at once.
 //! * [`handler`] has one file a verb.
 //! * [`plan`] is the semantics of objects: pure.
 //! * [`encode`] and [`table`] write objects in the form that [`accept`] chose.
@@ -27,6 +28,7 @@
 //! arrive as values.
 
 pub mod accept;
+pub mod admission;
 pub mod auth;
 pub mod body;
 pub mod bootstrap;

@@ -62,6 +62,12 @@ impl ApiError {
         self
     }
 
+    /// Says when to try again, as a header and in the details.
+    fn retry_after(mut self, seconds: u32) -> Self {
+        self.0.retry_after = Some(seconds);
+        self.with_details(json!({ "retryAfterSeconds": seconds }))
+    }
+
     /// A few words of text.
     pub fn plain(code: u16, message: impl Into<String>) -> Self {
         let message = message.into();
@@ -176,14 +182,8 @@ impl ApiError {
     }
 
     /// 429
-    pub fn too_many_requests() -> Self {
-        let mut error = Self::status(
-            429,
-            "TooManyRequests",
-            "the server has received too many requests and has asked us to try again later",
-        );
-        error.0.retry_after = Some(1);
-        error.with_details(json!({ "retryAfterSeconds": 1 }))
+    pub fn too_many_requests(message: impl Into<String>) -> Self {
+        Self::status(429, "TooManyRequests", message).retry_after(1)
     }
 
     /// 500 with words that clients of the original look at, and no reason.
@@ -199,9 +199,12 @@ impl ApiError {
 
     /// 503
     pub fn unavailable(message: impl Into<String>) -> Self {
-        let mut error = Self::status(503, "ServiceUnavailable", message);
-        error.0.retry_after = Some(1);
-        error.with_details(json!({ "retryAfterSeconds": 1 }))
+        Self::status(503, "ServiceUnavailable", message).retry_after(1)
+    }
+
+    /// 503: there is no room for more. It is not made within a second.
+    pub fn full(message: impl Into<String>) -> Self {
+        Self::status(503, "ServiceUnavailable", message).retry_after(10)
     }
 
     /// 504: a revision that has not come to pass.

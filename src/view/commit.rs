@@ -13,9 +13,10 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::model::Revision;
-use crate::store::{Backend, Expect, Forget, Forgotten, Keyspace, Place, TypeKey, Write};
+use crate::store::{Backend, Expect, Forget, Forgotten, Keyspace, Origin, Place, TypeKey, Write};
 
 use super::entry::{Entry, EntryDraft};
+use super::memory::{Crossing, Memory};
 use super::open::{Clock, Options, Stats};
 use super::ring::Change;
 use super::root::{Kind, Root};
@@ -54,6 +55,14 @@ pub enum CommitError {
     /// The store cannot write.
     #[error("the store cannot write: {0}")]
     Unavailable(Arc<str>),
+    /// There is no room for more.
+    #[error("{used} of {limit} bytes of memory are used")]
+    Full {
+        /// What objects cost, and the most that history may, in bytes.
+        used: usize,
+        /// The most that they may cost.
+        limit: usize,
+    },
     /// The server is going down.
     #[error("the server is shutting down")]
     Closed,
@@ -83,6 +92,8 @@ pub(super) struct Committer<B> {
     pub(super) stats: Arc<Stats>,
     /// What history costs now, over all types.
     pub(super) history_bytes: usize,
+    /// What objects cost now, and may.
+    pub(super) memory: Memory,
     /// The floor of a type that has never held an object.
     pub(super) floor: Revision,
 }
@@ -139,6 +150,7 @@ impl<B: Backend> Committer<B> {
         let mut writes = Vec::with_capacity(batch.len());
         let mut accepted = Vec::with_capacity(batch.len());
         let mut losers = Vec::new();
+        let mut memory = self.memory;
         for (draft, reply) in batch {
             let Draft { place, expect, value } = draft;
             let key = self.keys.key(&place);
@@ -149,6 +161,14 @@ impl<B: Backend> Committer<B> {
             };
             if !holds || !touched.insert(key.clone()) {
                 losers.push((place, reply));
+                continue;
+            }
+            let size = value.as_ref().map(|(_, entry)| entry.len());
+            let fits = memory.replace(current.map(|it| it.len()), size);
+            // The server's own definitions are few, and it cannot start without them.
+            if !fits && place.origin != Origin::Definitions {
+                touched.remove(&key);
+                self.refuse(reply);
                 continue;
             }
             let (value, entry) = value.unzip();
@@ -164,6 +184,19 @@ impl<B: Backend> Committer<B> {
             let current = root.get(&place.kind, &place.origin, &place.path).cloned();
             let _ = reply.send(Err(CommitError::Lost(current)));
         }
+    }
+
+    fn refuse(&mut self, reply: Reply) {
+        let (used, limit) = (self.memory.used(), self.memory.limit().unwrap_or(usize::MAX));
+        self.stats.refused_for_memory();
+        if self.memory.refused() == Some(Crossing::Full) {
+            tracing::warn!(
+                used,
+                limit,
+                "memory is full: writes that grow the store are refused, all others go on"
+            );
+        }
+        let _ = reply.send(Err(CommitError::Full { used, limit }));
     }
 
     fn write(&mut self, root: &Root, writes: Vec<Write>, accepted: Vec<Accepted>) {
@@ -202,6 +235,7 @@ impl<B: Backend> Committer<B> {
             let kind =
                 root.kinds.entry(place.kind.clone()).or_insert_with(|| Arc::new(Kind::new(floor)));
             let old = Arc::make_mut(kind).apply(&place.origin, &place.path, new.as_ref());
+            self.memory.replaced(old.as_deref().map(Entry::len), new.as_deref().map(Entry::len));
             root.revision = root.revision.max(revision);
             let change = Change {
                 revision,
@@ -214,6 +248,11 @@ impl<B: Backend> Committer<B> {
             self.history_bytes += change.cost();
             changes.entry(place.kind).or_default().push(Arc::new(change));
             replies.push((reply, Ok(Committed { revision, old, new })));
+        }
+        self.stats.set_memory_used(self.memory.used());
+        if self.memory.settle() == Some(Crossing::Room) {
+            let (used, limit) = (self.memory.used(), self.memory.limit());
+            tracing::info!(used, limit, "there is memory again for writes that grow the store");
         }
         // First the rings, then the root, then those who wait.
         let mut rings = Vec::with_capacity(changes.len());

@@ -194,6 +194,11 @@ impl EntryDraft {
         self.bytes.push(b'}');
     }
 
+    /// How many bytes it will hold, but for the digits of its revision.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Whether `entry` has the very same stored bytes.
     pub fn is_same_as(&self, entry: &Entry) -> bool {
         let (ours, theirs) = (self.marks.revision, entry.marks.revision);
@@ -280,6 +285,13 @@ impl Entry {
                 out.extend_from_slice(&json[digits.end as usize..]);
             }
         }
+    }
+
+    /// What stands before and after the `apiVersion`, the latter without a copy.
+    pub fn around_version(&self) -> (&[u8], Bytes) {
+        let version = self.marks.api_version;
+        let end = self.bytes.len() - 1;
+        (&self.bytes[..version.start as usize], self.bytes.slice(version.end as usize..end))
     }
 
     /// Writes the metadata, perhaps with another resource version.
@@ -409,6 +421,8 @@ mod tests {
             let other: serde_json::Value = serde_json::from_slice(&other).unwrap();
             assert_eq!((&other["apiVersion"], &other["z"]), (&"v2".into(), &0.into()));
             assert_eq!(other["metadata"]["resourceVersion"], "9");
+            let (before, after) = entry.around_version();
+            assert_eq!([before, b"v1", &after].concat(), entry.json());
             let mut metadata = Vec::new();
             entry.write_metadata(&mut metadata, Some(Revision(123)));
             assert!(metadata.ends_with(br#""resourceVersion":"123"}"#), "{revision}");

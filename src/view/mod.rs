@@ -16,6 +16,7 @@
 //! * `ring` remembers the recent changes of a type.
 //! * `watch` is a position in a ring. Nothing is queued for anybody.
 //! * `commit` orders the writes, remembers them and publishes.
+//! * `memory` says whether there is room for one more.
 //!
 //! Publishing is one step: changes go into their rings, then the root is swapped.
 //! Nobody reads past the root's revision.
@@ -26,6 +27,7 @@
 
 mod commit;
 mod entry;
+mod memory;
 mod open;
 mod ring;
 mod root;

@@ -14,6 +14,7 @@ use crate::store::{Backend, Change as StoredChange, KeyError, Keyspace, Place, T
 
 use super::commit::{CommitError, Committed, Committer, Draft, Op};
 use super::entry::{EntryDraft, EntryError};
+use super::memory::Memory;
 use super::ring::{Change, Expired};
 use super::root::{Kind, Root, Snapshot};
 use super::scope::Filter;
@@ -35,6 +36,9 @@ pub struct Options {
     pub history_bytes: usize,
     /// How long a change is remembered, in milliseconds.
     pub history_millis: u64,
+    /// The most that objects and history may cost, in bytes; none is no limit. History
+    /// counts with the most that it may cost, so that deleting makes room at once.
+    pub memory_limit: Option<usize>,
     /// The types that can be watched before they hold anything.
     pub kinds: Vec<TypeKey>,
     /// Tells the time in milliseconds since 1970.
@@ -50,6 +54,7 @@ pub struct View {
     queue: mpsc::Sender<Op>,
     stats: Arc<Stats>,
     committer: Mutex<Option<oneshot::Receiver<()>>>,
+    memory_limit: Option<usize>,
 }
 
 /// Figures for the metrics.
@@ -57,6 +62,8 @@ pub struct View {
 pub struct Stats {
     history_bytes: AtomicUsize,
     history_cut_short: AtomicU64,
+    memory_used: AtomicUsize,
+    memory_refusals: AtomicU64,
 }
 
 /// Why a view could not be opened.
@@ -94,6 +101,24 @@ impl Stats {
         self.history_cut_short.load(Ordering::Relaxed)
     }
 
+    /// What objects cost, and the most that history may, in bytes.
+    pub fn memory_used(&self) -> usize {
+        self.memory_used.load(Ordering::Relaxed)
+    }
+
+    /// How many writes were refused because there was no room.
+    pub fn memory_refusals(&self) -> u64 {
+        self.memory_refusals.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_memory_used(&self, bytes: usize) {
+        self.memory_used.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn refused_for_memory(&self) {
+        self.memory_refusals.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn set_history_bytes(&self, bytes: usize) {
         self.history_bytes.store(bytes, Ordering::Relaxed);
     }
@@ -119,6 +144,8 @@ impl View {
         for kind in &options.kinds {
             root.kinds.entry(kind.clone()).or_insert_with(|| Arc::new(Kind::new(reach.floor)));
         }
+        let memory = Memory::new(options.memory_limit, options.history_bytes, root.cost());
+        let memory_limit = options.memory_limit;
         let root = Arc::new(ArcSwap::from_pointee(root));
         let stats = Arc::new(Stats::default());
         let (queue, receiver) = mpsc::channel(QUEUE_WRITES_MAX);
@@ -133,14 +160,16 @@ impl View {
             options,
             stats: stats.clone(),
             history_bytes,
+            memory,
             floor: reach.floor,
         };
+        stats.set_memory_used(committer.memory.used());
         std::thread::spawn(move || {
             committer.run();
             let _ = done.send(());
         });
         tokio::spawn(tick(queue.clone()));
-        Ok(Self { root, queue, stats, committer: Mutex::new(Some(committer_ended)) })
+        Ok(Self { root, queue, stats, committer: Mutex::new(Some(committer_ended)), memory_limit })
     }
 
     /// Everything as it is now.
@@ -182,6 +211,11 @@ impl View {
         let root = self.root.load();
         let ring = root.kinds.get(kind).ok_or(Expired)?.ring.clone();
         Cursor::new(self.root.clone(), ring, filter, after)
+    }
+
+    /// The most that objects and history may cost, in bytes.
+    pub fn memory_limit(&self) -> Option<usize> {
+        self.memory_limit
     }
 
     /// Figures for the metrics.

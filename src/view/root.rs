@@ -14,6 +14,10 @@ use super::entry::Entry;
 use super::ring::{Change, Expired, Ring};
 use super::scope::Scope;
 
+/// What an object costs besides its JSON, in bytes: some 250 for its place in the map and
+/// its path, the rest for marks and counters.
+pub(super) const ENTRY_OVERHEAD: usize = 300;
+
 /// All objects at one revision.
 #[derive(Clone, Debug)]
 pub struct Root {
@@ -101,6 +105,11 @@ impl Root {
     /// nothing changes it is the same allocation.
     pub fn kind(&self, key: &TypeKey) -> Option<&Arc<Kind>> {
         self.kinds.get(key)
+    }
+
+    /// What all objects cost, in bytes.
+    pub(super) fn cost(&self) -> usize {
+        self.kinds.values().map(|kind| kind.bytes + kind.count * ENTRY_OVERHEAD).sum()
     }
 
     /// Every type that has ever held an object, and its objects.

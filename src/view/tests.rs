@@ -39,6 +39,7 @@ async fn open(dir: &std::path::Path, history_bytes: usize) -> View {
     let options = Options {
         history_bytes,
         history_millis: 1000,
+        memory_limit: None,
         kinds: vec![kind()],
         // Time stands still: nothing grows old.
         clock: || 0,

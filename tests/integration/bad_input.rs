@@ -27,6 +27,10 @@ fn a_flag_that_means_nothing_is_refused_before_anything_is_made() {
         ("--history-bytes=lots", "invalid value 'lots' for '--history-bytes"),
         ("--log-format=xml", "invalid value 'xml' for '--log-format"),
         ("--synthetic-delay=-1s", "--synthetic-delay"),
+        ("--stall-timeout=0s", "invalid value '0s' for '--stall-timeout"),
+        ("--tls-min-version=VersionTLS11", "VersionTLS11 is not to be had"),
+        ("--tls-cipher-suites=TLS_NONSENSE", "there are TLS_AES_256_GCM_SHA384"),
+        ("--tls-curve-preferences=25", "`25` is no key exchange of this server"),
         ("--nonsense", "unexpected argument '--nonsense'"),
         ("--name=one", "--manifests"),
     ] {

@@ -24,6 +24,7 @@ mod init_refusals;
 mod kube_client;
 mod kubeconfig_create;
 mod kubectl;
+mod limits;
 mod lists;
 mod manifests;
 mod metrics;

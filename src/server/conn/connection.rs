@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::FutureExt as _;
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -17,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::flow::{Counted, Flow, Lookout, Verdict};
 use super::limits::{self, Limits};
 use super::listener::ConnectionMetrics;
 use super::peer::Peer;
@@ -80,7 +82,8 @@ async fn shake_hands<H>(
         tracing::debug!(peer = %address, %error, "connection lost before it began");
         return None;
     }
-    let socket = Impatient::new(socket, context.limits.stall_timeout);
+    let stalled = context.metrics.stalled.clone();
+    let socket = Impatient::new(socket, context.limits.stall_timeout, stalled);
     let shaken = tokio::select! {
         biased;
         () = context.shutdown.draining() => return None,
@@ -109,10 +112,12 @@ async fn serve_h2<H: Handler>(
     peer: Peer,
     context: &Context<H>,
 ) -> hyper::Result<()> {
-    let handler = &context.handler;
+    let (handler, limits) = (&context.handler, &context.limits);
+    let address = peer.address();
+    let flow = Arc::new(Flow::default());
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
-        .max_concurrent_streams(limits::STREAMS_MAX)
+        .max_concurrent_streams(limits.streams)
         .keep_alive_interval(limits::KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(limits::KEEP_ALIVE_TIMEOUT)
         .max_header_list_size(limits::HEADER_BYTES_MAX)
@@ -122,14 +127,38 @@ async fn serve_h2<H: Handler>(
         .max_frame_size(limits::FRAME_BYTES)
         .serve_connection(
             TokioIo::new(stream),
-            service_fn(|request| answer(Arc::clone(handler), peer.clone(), request)),
+            service_fn(|request| {
+                let open = flow.begin();
+                let answered = answer(Arc::clone(handler), peer.clone(), request);
+                async move { answered.await.map(|it| it.map(|body| Counted::new(body, open))) }
+            }),
         );
     let mut connection = pin!(connection);
-    tokio::select! {
-        ended = connection.as_mut() => return ended,
-        () = context.shutdown.draining() => connection.as_mut().graceful_shutdown(),
+    let mut draining = pin!(context.shutdown.draining().fuse());
+    let mut lookout = Lookout::new(limits.patience(), Instant::now());
+    let mut looks = tokio::time::interval(limits.stall_timeout / limits::LOOKS);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => return ended,
+            () = &mut draining => connection.as_mut().graceful_shutdown(),
+            _ = looks.tick() => {}
+        }
+        let (verdict, abandoned) = lookout.look(&flow, Instant::now());
+        if abandoned > 0 {
+            tracing::info!(peer = %address, answers = abandoned, "given up: the client does not read them");
+            context.metrics.abandoned.inc_by(abandoned as u64);
+        }
+        match verdict {
+            Verdict::GoOn => {}
+            Verdict::Idle => connection.as_mut().graceful_shutdown(),
+            Verdict::Stalled => {
+                tracing::info!(peer = %address, "closed: the client has not read for too long");
+                context.metrics.stalled.inc();
+                return Ok(());
+            }
+        }
     }
-    connection.await
 }
 
 async fn serve_h1<H: Handler>(

@@ -2,17 +2,21 @@
 
 use std::time::Duration;
 
+use super::flow::Patience;
+
 /// How long a client may take over the TLS handshake. Scanners that connect and say
 /// nothing are gone after this.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long an HTTP/1.1 connection may take to send the head of a request, and stay
-/// idle between two. Longer than Go's client keeps an idle connection (90 s), so that
+/// How long an HTTP/1.1 connection may take to send the head of a request, and any
+/// connection may stay without one. Longer than Go's client keeps an idle connection (90 s), so that
 /// it is the client who closes and no request meets a connection that just ended.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(95);
 
-/// Requests that one HTTP/2 connection may have open. A shard opens some 30 watches
-/// over one connection, a front-proxy many more, and Go's own servers allow 250.
+/// Requests that one HTTP/2 connection may have open unless told otherwise. A shard opens
+/// some 30 watches over one connection and a front-proxy many more; at the original's
+/// 100, Go's clients open another connection. Each can make us hold two slices of
+/// [`SEND_BUFFER_BYTES`].
 pub const STREAMS_MAX: u32 = 1000;
 
 /// How long an HTTP/2 connection may be silent before it is asked for a sign of life.
@@ -39,17 +43,28 @@ pub const STREAM_WINDOW_BYTES: u32 = 256 << 10;
 /// hold by sending bodies that nobody reads.
 pub const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
 
-/// Bytes of one answer that wait in an HTTP/2 connection for the client to read on.
-/// With the streams it bounds what a client costs that asks and does not read.
+/// Bytes of one answer that wait in an HTTP/2 connection for the client to read on, and
+/// of the largest slice that it is handed at once. With the streams it bounds what a
+/// client costs that asks and does not read. Longer answers count among the requests
+/// that are being answered until they were taken.
 pub const SEND_BUFFER_BYTES: usize = 64 << 10;
 
 /// Bytes of the largest HTTP/2 frame that we accept and send: a frame is one TLS
 /// record, and this is the largest.
 pub const FRAME_BYTES: u32 = 16 << 10;
 
-/// How long a connection may refuse to take bytes that wait for it. It is then closed:
-/// a reader that stopped reading must not hold a snapshot of the data for ever.
+/// How long a connection may refuse to take bytes that wait for it unless told
+/// otherwise. It is then closed: a reader that stopped reading must not hold a snapshot
+/// of the data for ever. One HTTP/2 answer that is not taken for so long is given up.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How many times longer one slice of an HTTP/2 answer may wait while others of the
+/// connection move, before it is closed too. A slice that takes so long goes at a hundred
+/// bytes a second.
+pub const UNREAD_FACTOR: u32 = 10;
+
+/// How often it is looked after who reads, in the time that is waited.
+pub const LOOKS: u32 = 4;
 
 /// Open connections. Each costs about 60 KiB with its TLS buffers; at the limit new
 /// ones wait in the listener's queue. Lower where the process may open fewer files.
@@ -86,6 +101,8 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// See [`STALL_TIMEOUT`].
     pub stall_timeout: Duration,
+    /// See [`STREAMS_MAX`].
+    pub streams: u32,
     /// See [`CONNECTIONS_MAX`].
     pub connections: usize,
     /// See [`DRAIN_GRACE`].
@@ -100,10 +117,19 @@ impl Default for Limits {
             handshake_timeout: HANDSHAKE_TIMEOUT,
             header_timeout: HEADER_TIMEOUT,
             stall_timeout: STALL_TIMEOUT,
+            streams: STREAMS_MAX,
             connections: connections_max(),
             drain_grace: DRAIN_GRACE,
             reload_interval: RELOAD_INTERVAL,
         }
+    }
+}
+
+impl Limits {
+    /// How long a client of HTTP/2 may do nothing.
+    pub(super) fn patience(&self) -> Patience {
+        let Self { stall_timeout: stall, header_timeout: idle, .. } = *self;
+        Patience { stall, unread: stall * UNREAD_FACTOR, idle }
     }
 }
 

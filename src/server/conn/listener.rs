@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::connection::{self, Context, Handler};
 use super::limits::{ACCEPT_BACKOFF_MAX, ACCEPT_BACKOFF_MIN, Limits};
+use super::rules::TlsRules;
 use super::tls::{Credentials, TlsError, TlsFiles};
 use crate::shutdown::Shutdown;
 
@@ -25,6 +26,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The certificates.
     pub tls: TlsFiles,
+    /// What a handshake may agree on.
+    pub rules: TlsRules,
     /// What clients may cost.
     pub limits: Limits,
     /// What is counted.
@@ -40,6 +43,10 @@ pub struct ConnectionMetrics {
     pub accepted: Counter,
     /// Connections that ended before TLS was agreed.
     pub handshakes_failed: Counter,
+    /// Connections that were closed since the client did not read.
+    pub stalled: Counter,
+    /// Answers that were given up since the client did not read them, while it read others.
+    pub abandoned: Counter,
 }
 
 /// A listener that has its port, and serves nobody yet.
@@ -84,9 +91,9 @@ pub enum BindError {
 impl Config {
     /// Reads the certificates, then takes the port.
     pub async fn bind(self) -> Result<Bound, BindError> {
-        let Self { listen, tls, limits, metrics } = self;
+        let Self { listen, tls, rules, limits, metrics } = self;
         let credentials = Credentials::load(tls).map_err(BindError::Tls)?;
-        let tls = Arc::new(credentials.server_config().map_err(BindError::Tls)?);
+        let tls = Arc::new(credentials.server_config(&rules).map_err(BindError::Tls)?);
         let refused = |source| BindError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;

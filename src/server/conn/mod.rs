@@ -9,9 +9,11 @@
 //!
 //! * `listener` takes the port and accepts until the drain.
 //! * `connection` is one client from handshake to goodbye.
-//! * `tls` reads the certificates, and again when their files change.
+//! * `tls` reads the certificates, and again when their files change; `rules` says what a
+//!   handshake may agree on.
 //! * `client_cert` believes a client certificate, or not.
-//! * `stall` closes connections that take no bytes.
+//! * `stall` closes connections that take no bytes, `flow` gives up HTTP/2 answers that
+//!   are not taken.
 //! * `limits` is every figure, with its unit and reason.
 //!
 //! # What is absent on purpose
@@ -22,9 +24,11 @@
 
 mod client_cert;
 mod connection;
+mod flow;
 pub mod limits;
 mod listener;
 mod peer;
+mod rules;
 mod stall;
 #[cfg(test)]
 mod tests;
@@ -34,4 +38,5 @@ pub use connection::Handler;
 pub use limits::Limits;
 pub use listener::{BindError, Bound, Config, ConnectionMetrics, Ended};
 pub use peer::Peer;
+pub use rules::{TlsRuleError, TlsRules};
 pub use tls::{Credentials, TlsError, TlsFiles};

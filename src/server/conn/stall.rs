@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
@@ -17,14 +18,16 @@ use tokio::time::{Instant, Sleep};
 pub(super) struct Impatient {
     socket: TcpStream,
     patience: Duration,
+    /// Counts that it happened.
+    stalled: Counter,
     /// Runs only while a write waits; made on the first wait, then reused.
     clock: Option<Pin<Box<Sleep>>>,
     waiting: bool,
 }
 
 impl Impatient {
-    pub(super) fn new(socket: TcpStream, patience: Duration) -> Self {
-        Self { socket, patience, clock: None, waiting: false }
+    pub(super) fn new(socket: TcpStream, patience: Duration, stalled: Counter) -> Self {
+        Self { socket, patience, stalled, clock: None, waiting: false }
     }
 
     /// Lets a write through that moved, and starts or reads the clock of one that waits.
@@ -44,6 +47,7 @@ impl Impatient {
             self.waiting = true;
         }
         if clock.as_mut().poll(cx).is_ready() {
+            self.stalled.inc();
             let why = "the client has not read for too long";
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why)));
         }

@@ -148,6 +148,7 @@ impl Server {
         let config = Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             tls: files(dir.path()),
+            rules: TlsRules::default(),
             limits,
             metrics: metrics.clone(),
         };
@@ -403,6 +404,109 @@ async fn a_client_that_stops_reading_is_closed() {
 }
 
 #[tokio::test]
+async fn a_client_of_http2_that_grants_no_window_is_closed() {
+    let limits = Limits { stall_timeout: Duration::from_millis(100), ..patient() };
+    let server = Server::start(limits).await;
+    let mut client = server.connect(&server.ca, None, "h2").await;
+    let unread = within(client.send("/endless")).await.unwrap();
+    until(|| async { server.metrics.open.get() == 0 }).await;
+    assert_eq!(server.metrics.stalled.get(), 1);
+    drop(unread);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_read_is_given_up_while_others_are() {
+    let limits = Limits { stall_timeout: Duration::from_millis(100), ..patient() };
+    let server = Server::start(limits).await;
+    let io = TokioIo::new(server.stream(None, "h2").await);
+    let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(64 << 10)
+        .initial_connection_window_size(16 << 20)
+        .handshake(io)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let client = tokio::sync::Mutex::new(Client::H2(sender));
+    let unread = within(client.lock().await.send("/endless")).await.unwrap();
+    until(|| async {
+        assert_eq!(client.lock().await.who().await, NOBODY);
+        server.metrics.abandoned.get() == 1
+    })
+    .await;
+    // Whoever reads on does not take it for whole.
+    assert!(within(unread.into_body().collect()).await.is_err());
+    assert_eq!(client.lock().await.who().await, NOBODY);
+    assert_eq!(server.metrics.stalled.get(), 0);
+}
+
+#[tokio::test]
+async fn a_client_of_http2_without_requests_is_asked_to_leave() {
+    let stall_timeout = Duration::from_millis(100);
+    let header_timeout = Duration::from_millis(200);
+    let server = Server::start(Limits { header_timeout, stall_timeout, ..patient() }).await;
+    let mut client = server.connect(&server.ca, None, "h2").await;
+    let response = within(client.send("/never")).await.unwrap();
+    assert_eq!(server.metrics.open.get(), 1);
+    drop(response);
+    until(|| async { server.metrics.open.get() == 0 }).await;
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_long_is_refused() {
+    let server = Server::start(patient()).await;
+    let long = "x".repeat(limits::HEADER_BYTES_MAX as usize + 1);
+    let mut h1 = server.stream(None, "http/1.1").await;
+    let head = format!("GET / HTTP/1.1\r\nhost: localhost\r\nlong: {long}\r\n\r\n");
+    h1.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    within(h1.read_exact(&mut answer)).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 431");
+
+    let Client::H2(mut h2) = server.connect(&server.ca, None, "h2").await else { panic!() };
+    let request = Request::get("https://localhost/").header("long", long).body(Empty::new());
+    let response = within(h2.send_request(request.unwrap())).await.unwrap();
+    assert_eq!(response.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    assert_eq!(Client::H2(h2).who().await, NOBODY, "the connection lives");
+}
+
+/// Frames of HTTP/2 as they come: kind, stream, payload.
+async fn frame(stream: &mut TlsStream<TcpStream>) -> (u8, u32, Vec<u8>) {
+    let mut head = [0; 9];
+    within(stream.read_exact(&mut head)).await.unwrap();
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+    let mut payload = vec![0; length as usize];
+    within(stream.read_exact(&mut payload)).await.unwrap();
+    (head[3], u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload)
+}
+
+#[tokio::test]
+async fn a_connection_has_as_many_streams_as_it_was_told() {
+    const MAX_CONCURRENT_STREAMS: [u8; 2] = [0, 3];
+    const REFUSED_STREAM: [u8; 4] = [0, 0, 0, 7];
+    let server = Server::start(Limits { streams: 2, ..patient() }).await;
+    // By hand: a client of any library would wait by itself.
+    let mut stream = server.stream(None, "h2").await;
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    let (kind, _, settings) = frame(&mut stream).await;
+    assert_eq!(kind, 4, "the first frame holds the settings");
+    let told = settings.chunks(6).find(|it| it[..2] == MAX_CONCURRENT_STREAMS).unwrap();
+    assert_eq!(told[2..], 2u32.to_be_bytes());
+    for id in [1, 3, 5] {
+        // GET https://a/never, its end and that of its headers.
+        let headers = b"\x82\x87\x01\x01a\x04\x06/never";
+        let mut request = vec![0, 0, u8::try_from(headers.len()).unwrap(), 1, 5, 0, 0, 0, id];
+        request.extend_from_slice(headers);
+        stream.write_all(&request).await.unwrap();
+    }
+    loop {
+        if let (3, id, why) = frame(&mut stream).await {
+            assert_eq!((id, why.as_slice()), (5, &REFUSED_STREAM[..]));
+            return;
+        }
+    }
+}
+
+#[tokio::test]
 async fn over_the_cap_a_connection_waits_for_room() {
     let server = Server::start(Limits { connections: 1, ..patient() }).await;
     let mut first = server.connect(&server.ca, None, "h2").await;
@@ -472,6 +576,7 @@ async fn bad_credentials_are_found_before_the_port_is_taken() {
     let config = Config {
         listen: occupied.local_addr().unwrap(),
         tls: files(dir.path()),
+        rules: TlsRules::default(),
         limits: patient(),
         metrics: ConnectionMetrics::default(),
     };

@@ -17,6 +17,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::client_cert::{AnyClientCert, ClientCa};
+use super::rules::TlsRules;
 use crate::shutdown::Shutdown;
 
 /// What ALPN offers, the better one first.
@@ -119,11 +120,14 @@ impl Credentials {
     }
 
     /// The rules of every handshake.
-    pub(super) fn server_config(self: &Arc<Self>) -> Result<ServerConfig, TlsError> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    pub(super) fn server_config(
+        self: &Arc<Self>,
+        rules: &TlsRules,
+    ) -> Result<ServerConfig, TlsError> {
+        let provider = Arc::new(rules.provider());
         let algorithms = provider.signature_verification_algorithms;
         let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(rules.versions())
             .map_err(TlsError::Setup)?
             .with_client_cert_verifier(Arc::new(AnyClientCert::new(algorithms)))
             .with_cert_resolver(Arc::clone(self) as _);

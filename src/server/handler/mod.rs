@@ -26,11 +26,15 @@ use crate::view::{Scope, View};
 
 use super::Flavor;
 use super::accept::{self, Form, Shape};
+use super::admission;
 use super::auth::{Access, Asked, Identity, forbidden_message};
 use super::body::Body;
+use super::conn::limits::SEND_BUFFER_BYTES;
 use super::conn::{Handler, Peer};
 use super::encode::Encoder;
-use super::metrics::{Metrics, RequestKind, Scope as MetricsScope, StoreFacts, TypeLabels, Verb};
+use super::metrics::{
+    InFlight, Metrics, RequestKind, Scope as MetricsScope, StoreFacts, TypeLabels, Verb,
+};
 use super::path::{self, Endpoint, ResourcePath, Route, Scoped};
 use super::plan::{FieldValidation, Incoming, Subject};
 use super::present::{Compress, Presentation};
@@ -63,6 +67,8 @@ pub struct App {
 pub struct AppOptions {
     /// Which server it should look like.
     pub flavor: Flavor,
+    /// How many requests are answered at once.
+    pub admission: admission::Limits,
     /// How long every request waits before anything else.
     pub synthetic_delay: Duration,
     /// For whom large answers are compressed.
@@ -127,6 +133,7 @@ impl App {
             Route::Holdings => {
                 let path = "/kcpctl/v1alpha1/holdings";
                 admit(&identity, Access::ReadCache, &head.method, path)?;
+                let _place = self.enter(RequestKind::ReadOnly, &identity)?;
                 Ok(self.holdings())
             }
             Route::Control(path) => {
@@ -147,6 +154,10 @@ impl App {
                     _ => Access::ReadCache,
                 };
                 admit(&identity, access, &head.method, &scoped.path)?;
+                if access == Access::Health {
+                    return self.document(&scoped, head, &query);
+                }
+                let _place = self.enter(RequestKind::ReadOnly, &identity)?;
                 self.document(&scoped, head, &query)
             }
         }
@@ -177,11 +188,28 @@ impl App {
         let headers = &head.headers;
         let call = Call { app: self, scoped, cluster, path, served: &served, query, headers };
         call.check_scope(verb)?;
+        let kind = match verb {
+            "get" | "list" | "watch" => RequestKind::ReadOnly,
+            _ => RequestKind::Mutating,
+        };
+        let place = self.enter(kind, identity)?;
         if verb == "watch" {
-            return call.watch().await;
+            return call.watch(self.enter(RequestKind::Watch, identity)?, place).await;
         }
         let answer = tokio::time::timeout(REQUEST_TIMEOUT, call.run(verb, body)).await;
-        answer.unwrap_or_else(|_| Err(ApiError::timed_out()))
+        let answer = answer.unwrap_or_else(|_| Err(ApiError::timed_out()))?;
+        // What goes to the connection in one piece has been answered.
+        if !answer.body().is_longer_than(SEND_BUFFER_BYTES) {
+            return Ok(answer);
+        }
+        Ok(answer.map(|body| body.holding(place)))
+    }
+
+    /// Takes a place among the requests that are being answered.
+    fn enter(&self, kind: RequestKind, identity: &Identity) -> Result<InFlight, ApiError> {
+        let ceiling = self.options.admission.ceiling(kind, identity.is_admin());
+        let place = self.metrics.requests.in_flight(kind, ceiling);
+        place.ok_or_else(|| admission::refusal(kind, ceiling))
     }
 
     fn labels(&self, served: &Served, path: &ResourcePath) -> TypeLabels {
@@ -218,7 +246,7 @@ impl Handler for App {
         let answer = self.answer(&peer, &head, body, &mut seen).await;
         let response = answer.unwrap_or_else(ApiError::into_response);
         let mut response = presentation.apply(response).await;
-        let Seen { labels, verb, scope, in_flight: _counted } = seen;
+        let Seen { labels, verb, scope } = seen;
         let requests = &self.metrics.requests;
         requests.observe(&labels, verb, scope, response.status(), begun.elapsed());
         if is_head {
@@ -256,20 +284,15 @@ struct Seen {
     labels: TypeLabels,
     verb: Verb,
     scope: MetricsScope,
-    in_flight: Option<super::metrics::InFlight>,
 }
 
 impl Seen {
     fn new(metrics: &Metrics, method: &Method) -> Self {
-        let kind = match *method {
-            Method::GET | Method::HEAD => RequestKind::ReadOnly,
-            _ => RequestKind::Mutating,
-        };
+        let reads = matches!(*method, Method::GET | Method::HEAD);
         Self {
             labels: metrics.requests.no_type().clone(),
-            verb: if kind == RequestKind::ReadOnly { Verb::Get } else { Verb::Other },
+            verb: if reads { Verb::Get } else { Verb::Other },
             scope: MetricsScope::None,
-            in_flight: Some(metrics.requests.in_flight(kind)),
         }
     }
 
@@ -290,9 +313,6 @@ impl Seen {
             _ => Verb::Other,
         };
         self.scope = scope_of(path);
-        if self.verb == Verb::Watch {
-            self.in_flight = None;
-        }
     }
 }
 

@@ -271,6 +271,11 @@ fn deleted(subject: &Subject<'_>, name: &str, old: &Entry) -> Response<Body> {
 }
 
 pub(super) fn unavailable(error: &CommitError) -> ApiError {
+    if let CommitError::Full { .. } = error {
+        return ApiError::full(format!(
+            "the cache is full: {error}; delete what is not needed, or raise --memory-limit. Reads, deletes and updates that do not grow an object go on"
+        ));
+    }
     ApiError::unavailable(error.to_string())
 }
 

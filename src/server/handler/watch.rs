@@ -21,7 +21,7 @@ use crate::view::{Change, Cursor, Entry, Event, Expired, Progress};
 use super::object::unavailable;
 use super::{Call, Shape, json_response};
 use crate::server::body::Body;
-use crate::server::encode::{CHUNK_BYTES, Encoder, error_event};
+use crate::server::encode::{CHUNK_BYTES, Encoder, Pieces, error_event};
 use crate::server::metrics::InFlight;
 use crate::server::present::Streaming;
 use crate::server::query::ListOptions;
@@ -40,7 +40,12 @@ const CHANGES_MAX: usize = 256;
 /// What a watch is about to do.
 enum Phase {
     /// Tell what there is at a revision, and that it was all.
-    Initial { items: std::vec::IntoIter<Arc<Entry>>, end: Option<Revision> },
+    /// Until then it is a list among the requests that are being answered.
+    Initial {
+        items: std::vec::IntoIter<Arc<Entry>>,
+        end: Option<Revision>,
+        place: Option<InFlight>,
+    },
     /// Tell what changes.
     Live,
     /// Nothing more.
@@ -52,18 +57,26 @@ struct Watch {
     encoder: Encoder,
     phase: Phase,
     pending: VecDeque<Arc<Change>>,
+    /// Frames that were made and not sent.
+    out: Pieces,
     caught_up: Revision,
     first: bool,
     bookmarks: Option<Instant>,
     deadline: Instant,
     shutdown: Shutdown,
     events: Counter,
-    /// Counts the watch for as long as it lives.
-    _open: InFlight,
+    /// Counts the watch for as long as it lives, by type and among all.
+    _open: [InFlight; 2],
 }
 
 impl Call<'_> {
-    pub(super) async fn watch(&self) -> Result<Response<Body>, ApiError> {
+    /// Begins a watch that has `open` for as long as it lives, and `reading` until it
+    /// has told what there is.
+    pub(super) async fn watch(
+        &self,
+        open: InFlight,
+        reading: InFlight,
+    ) -> Result<Response<Body>, ApiError> {
         let encoder = self.encoder(Shape::Watch)?;
         let options = self.query.list_options(self.path.watch)?;
         let mut filter = self.filter(&options)?;
@@ -74,11 +87,14 @@ impl Call<'_> {
         let made = self.app.view.make_watchable(&self.served.key).await;
         made.map_err(|error| unavailable(&error))?;
         let begun = self.begin(&options, filter);
-        let Ok((cursor, phase, caught_up)) = begun else {
+        let Ok((cursor, mut phase, caught_up)) = begun else {
             let mut frame = Vec::new();
             error_event(&mut frame, &too_old());
             return Ok(streaming(Body::from(frame)));
         };
+        if let Phase::Initial { place, .. } = &mut phase {
+            *place = Some(reading);
+        }
         let now = Instant::now();
         let lasts = options
             .timeout
@@ -90,13 +106,14 @@ impl Call<'_> {
             encoder,
             phase,
             pending: VecDeque::new(),
+            out: Pieces::default(),
             caught_up,
             first: true,
             bookmarks: options.bookmarks.then(|| now + BOOKMARK_INTERVAL),
             deadline: now + lasts,
             shutdown: self.app.shutdown.clone(),
             events: requests.watch_events(&labels),
-            _open: requests.long_running(&labels, super::Verb::Watch, self.metrics_scope()),
+            _open: [requests.long_running(&labels, super::Verb::Watch, self.metrics_scope()), open],
         };
         Ok(streaming(Body::stream(futures::stream::unfold(watch, |mut watch| async {
             let chunk = watch.next().await?;
@@ -131,7 +148,7 @@ impl Call<'_> {
             .map(|(_, _, entry)| entry.clone())
             .collect();
         let end = options.bookmarks.then_some(snapshot.revision);
-        let phase = Phase::Initial { items: items.into_iter(), end };
+        let phase = Phase::Initial { items: items.into_iter(), end, place: None };
         Ok((cursor, phase, snapshot.revision))
     }
 }
@@ -151,27 +168,24 @@ fn streaming(body: Body) -> Response<Body> {
 impl Watch {
     /// The next frames, as many as there are but at most a chunk; none at the end.
     async fn next(&mut self) -> Option<Bytes> {
-        let mut out = Vec::new();
         loop {
+            if let Some(piece) = self.out.pop() {
+                return Some(piece);
+            }
             match &mut self.phase {
                 Phase::Over => return None,
-                Phase::Initial { .. } => self.tell_initial(&mut out),
-                Phase::Live => self.tell_changes(&mut out),
+                Phase::Initial { .. } => self.tell_initial(),
+                Phase::Live => self.tell_changes(),
             }
-            if !out.is_empty() {
-                return Some(out.into());
-            }
-            if matches!(self.phase, Phase::Live) && self.pending.is_empty() {
-                self.wait(&mut out).await;
-                if !out.is_empty() {
-                    return Some(out.into());
-                }
+            if self.out.is_empty() && matches!(self.phase, Phase::Live) && self.pending.is_empty() {
+                self.wait().await;
             }
         }
     }
 
-    fn tell_initial(&mut self, out: &mut Vec<u8>) {
-        let Phase::Initial { items, end } = &mut self.phase else { return };
+    fn tell_initial(&mut self) {
+        let out = &mut self.out;
+        let Phase::Initial { items, end, place: _ } = &mut self.phase else { return };
         let mut told = 0;
         for entry in items.by_ref() {
             self.encoder.event(out, Event::Added(&entry), std::mem::take(&mut self.first));
@@ -183,13 +197,14 @@ impl Watch {
         self.events.inc_by(told);
         if items.as_slice().is_empty() {
             if let Some(revision) = end.take() {
-                self.encoder.bookmark(out, revision, true);
+                self.encoder.bookmark(out.end(), revision, true);
             }
             self.phase = Phase::Live;
         }
     }
 
-    fn tell_changes(&mut self, out: &mut Vec<u8>) {
+    fn tell_changes(&mut self) {
+        let out = &mut self.out;
         loop {
             while let Some(change) = self.pending.pop_front() {
                 if let Some(event) = self.cursor.filter().event(&change) {
@@ -202,7 +217,7 @@ impl Watch {
             }
             let mut found = Vec::new();
             let Ok(progress) = self.cursor.take(CHANGES_MAX, &mut found) else {
-                error_event(out, &too_old());
+                error_event(out.end(), &too_old());
                 self.phase = Phase::Over;
                 return;
             };
@@ -218,7 +233,7 @@ impl Watch {
     }
 
     /// Waits for a change, for the time of a bookmark, or for the end.
-    async fn wait(&mut self, out: &mut Vec<u8>) {
+    async fn wait(&mut self) {
         let bookmark = self.bookmarks.unwrap_or(self.deadline);
         tokio::select! {
             biased;
@@ -226,9 +241,9 @@ impl Watch {
             () = tokio::time::sleep_until(self.deadline) => self.phase = Phase::Over,
             () = self.cursor.published() => {}
             () = tokio::time::sleep_until(bookmark) => {
-                self.tell_changes(out);
-                if out.is_empty() && matches!(self.phase, Phase::Live) {
-                    self.encoder.bookmark(out, self.caught_up, false);
+                self.tell_changes();
+                if self.out.is_empty() && matches!(self.phase, Phase::Live) {
+                    self.encoder.bookmark(self.out.end(), self.caught_up, false);
                 }
                 self.bookmarks = Some(Instant::now() + BOOKMARK_INTERVAL);
             }

@@ -25,6 +25,12 @@ pub struct Facts {
     pub history_bytes: usize,
     /// Changes that left history before their time since it was full.
     pub history_cut_short: u64,
+    /// Bytes that objects cost with what is kept beside them, and history may.
+    pub memory_used: usize,
+    /// The most that they may cost; zero is no limit.
+    pub memory_limit: usize,
+    /// Writes that were refused since there was no room.
+    pub memory_refusals: u64,
     /// What the store did.
     pub store: StoreFacts,
 }
@@ -54,6 +60,9 @@ impl Facts {
             revision: root.revision(),
             history_bytes: view.stats().history_bytes(),
             history_cut_short: view.stats().history_cut_short(),
+            memory_used: view.stats().memory_used(),
+            memory_limit: view.memory_limit().unwrap_or(0),
+            memory_refusals: view.stats().memory_refusals(),
             store,
             ..Self::default()
         };
@@ -73,8 +82,17 @@ impl Facts {
     }
 
     pub(super) fn registry(&self) -> Registry {
-        let Self { objects, object_bytes, revision, history_bytes, history_cut_short, store } =
-            self;
+        let Self {
+            objects,
+            object_bytes,
+            revision,
+            history_bytes,
+            history_cut_short,
+            memory_used,
+            memory_limit,
+            memory_refusals,
+            store,
+        } = self;
         let StoreFacts { is_well, writes, bytes, syncs, failures, disk_bytes } = *store;
         let mut registry = Registry::default();
         let by_type = Family::<[(&str, String); 1], Gauge>::default();
@@ -90,6 +108,16 @@ impl Facts {
         gauge("kcpctl_object_bytes", "Bytes of all objects as JSON", *object_bytes as u64);
         gauge("kcpctl_revision", "The newest revision", revision.0);
         gauge("kcpctl_history_bytes", "Bytes that recent changes cost", *history_bytes as u64);
+        gauge(
+            "kcpctl_memory_used_bytes",
+            "Bytes that objects cost with what is kept beside them, and the most that history may",
+            *memory_used as u64,
+        );
+        gauge(
+            "kcpctl_memory_limit_bytes",
+            "The most that they may cost, or 0 for no limit",
+            *memory_limit as u64,
+        );
         gauge("kcpctl_store_disk_bytes", "Bytes that the store has on disk", disk_bytes);
         gauge("kcpctl_store_up", "Whether the store takes writes", u64::from(is_well));
         let mut counter = |name: &str, help: &str, value: u64| {
@@ -101,6 +129,11 @@ impl Facts {
             "kcpctl_history_cut_short",
             "Changes that left history before their time since it was full",
             *history_cut_short,
+        );
+        counter(
+            "kcpctl_memory_refused_writes",
+            "Writes that were refused since there was no room",
+            *memory_refusals,
         );
         counter("kcpctl_store_writes", "Changes that were made durable", writes);
         counter("kcpctl_store_bytes", "Bytes that were written to the store", bytes);

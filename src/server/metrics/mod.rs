@@ -58,6 +58,16 @@ impl Metrics {
             "Connections that ended before TLS was agreed",
             connections.handshakes_failed.clone(),
         );
+        registry.register(
+            "kcpctl_connections_stalled",
+            "Connections that were closed since the client did not read",
+            connections.stalled.clone(),
+        );
+        registry.register(
+            "kcpctl_answers_abandoned",
+            "Answers that were given up since the client did not read them",
+            connections.abandoned.clone(),
+        );
         Self { registry, requests, connections }
     }
 
@@ -95,7 +105,7 @@ mod tests {
         metrics.requests.observe(&exports, Verb::List, Scope::Cluster, StatusCode::OK, took);
         metrics.requests.watch_events(&exports).inc();
         let _watch = metrics.requests.long_running(&exports, Verb::Watch, Scope::Cluster);
-        let _write = metrics.requests.in_flight(RequestKind::Mutating);
+        let _write = metrics.requests.in_flight(RequestKind::Mutating, 1);
         let facts = Facts {
             objects: vec![("apiexports.apis.kcp.io".to_owned(), 7)],
             revision: Revision(42),
@@ -113,6 +123,7 @@ mod tests {
             r#"apiserver_storage_objects{resource="apiexports.apis.kcp.io"} 7"#.to_owned(),
             r#"apiserver_current_inflight_requests{request_kind="mutating"} 1"#.to_owned(),
             r#"apiserver_current_inflight_requests{request_kind="readOnly"} 0"#.to_owned(),
+            r#"apiserver_dropped_requests_total{request_kind="watch"} 0"#.to_owned(),
             "kcpctl_revision 42".to_owned(),
             "kcpctl_connections 0".to_owned(),
             "kcpctl_store_writes_total 0".to_owned(),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -35,7 +36,8 @@ pub struct Requests {
     duration: Family<RequestLabels, Histogram, fn() -> Histogram>,
     long_running: Family<RequestLabels, Gauge>,
     watch_events: Family<TypeLabels, Counter>,
-    in_flight: [Gauge; 2],
+    in_flight: [Gauge; 3],
+    dropped: [Counter; 3],
     types: RwLock<HashMap<[String; 3], TypeLabels>>,
     other: TypeLabels,
     none: TypeLabels,
@@ -79,13 +81,15 @@ pub enum Scope {
     Resource,
 }
 
-/// Which of the two kinds a request in flight is of.
+/// Which kind a request in flight is of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RequestKind {
     /// It changes nothing.
     ReadOnly,
     /// It may change something.
     Mutating,
+    /// It stays.
+    Watch,
 }
 
 /// The labels of one version of a type. Made once by [`Requests::labels`], so that two
@@ -115,13 +119,17 @@ impl Requests {
         let duration: fn() -> Histogram = || Histogram::new(BUCKETS);
         let named = |name: &str| TypeLabels(Arc::new([String::new(), String::new(), name.into()]));
         let in_flight = Family::<[(&str, &str); 1], Gauge>::default();
+        let dropped = Family::<[(&str, &str); 1], Counter>::default();
+        let gauge = |kind| in_flight.get_or_create_owned(&[("request_kind", kind)]);
         let requests = Self {
             total: Family::default(),
             duration: Family::new_with_constructor(duration),
             long_running: Family::default(),
             watch_events: Family::default(),
-            in_flight: ["readOnly", "mutating"]
-                .map(|kind| in_flight.get_or_create_owned(&[("request_kind", kind)])),
+            // Open watches are shown by type.
+            in_flight: [gauge("readOnly"), gauge("mutating"), Gauge::default()],
+            dropped: ["readOnly", "mutating", "watch"]
+                .map(|kind| dropped.get_or_create_owned(&[("request_kind", kind)])),
             types: RwLock::default(),
             other: named("other"),
             none: named(""),
@@ -150,7 +158,12 @@ impl Requests {
         registry.register(
             "apiserver_current_inflight_requests",
             "Requests that are being answered, without watches",
-            in_flight,
+            in_flight.clone(),
+        );
+        registry.register(
+            "apiserver_dropped_requests",
+            "Requests that were refused since there were too many",
+            dropped,
         );
         requests
     }
@@ -200,13 +213,17 @@ impl Requests {
         InFlight::new(self.long_running.get_or_create_owned(&labels))
     }
 
-    /// Counts a request that is being answered, until the answer is dropped.
-    pub fn in_flight(&self, kind: RequestKind) -> InFlight {
-        let [reading, mutating] = &self.in_flight;
-        InFlight::new(match kind {
-            RequestKind::ReadOnly => reading.clone(),
-            RequestKind::Mutating => mutating.clone(),
-        })
+    /// Counts a request that is being answered, until the answer is dropped. None if
+    /// there are `ceiling` of its kind already, which is counted too.
+    pub fn in_flight(&self, kind: RequestKind, ceiling: usize) -> Option<InFlight> {
+        let gauge = &self.in_flight[kind as usize];
+        let ceiling = i64::try_from(ceiling).unwrap_or(i64::MAX);
+        let more = |open| (open < ceiling).then_some(open + 1);
+        if gauge.inner().fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_err() {
+            self.dropped[kind as usize].inc();
+            return None;
+        }
+        Some(InFlight(gauge.clone()))
     }
 
     /// The counter of events that watches of a type were sent. Keep it while sending.
@@ -316,10 +333,14 @@ mod tests {
     #[test]
     fn what_is_in_flight_is_counted_until_it_is_dropped() {
         let requests = Requests::new(&mut Registry::default());
-        let first = requests.in_flight(RequestKind::ReadOnly);
-        let second = requests.in_flight(RequestKind::ReadOnly);
+        let first = requests.in_flight(RequestKind::ReadOnly, 2);
+        let second = requests.in_flight(RequestKind::ReadOnly, 2);
         assert_eq!(requests.in_flight[0].get(), 2);
+        assert!(requests.in_flight(RequestKind::ReadOnly, 2).is_none());
+        assert!(requests.in_flight(RequestKind::Mutating, 2).is_some());
+        assert_eq!(requests.dropped[0].get(), 1);
         drop((first, second));
         assert_eq!(requests.in_flight[0].get(), 0);
+        assert!(requests.in_flight(RequestKind::ReadOnly, 2).is_some());
     }
 }

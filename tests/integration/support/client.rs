@@ -22,6 +22,7 @@ type Stream = StreamOwned<ClientConnection, TcpStream>;
 pub struct Client {
     address: SocketAddr,
     tls: Arc<ClientConfig>,
+    roots: RootCertStore,
     idle: Mutex<Option<Stream>>,
 }
 
@@ -105,7 +106,7 @@ impl Client {
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_root_certificates(roots);
+            .with_root_certificates(roots.clone());
         let tls = match credentials {
             None => builder.with_no_client_auth(),
             Some(it) => {
@@ -115,7 +116,7 @@ impl Client {
                     .unwrap()
             }
         };
-        Self { address, tls: Arc::new(tls), idle: Mutex::new(None) }
+        Self { address, tls: Arc::new(tls), roots, idle: Mutex::new(None) }
     }
 
     /// Sends `request` and reads the whole answer.
@@ -163,6 +164,39 @@ impl Client {
     #[track_caller]
     pub fn delete(&self, target: impl AsRef<[u8]>) -> Answer {
         self.send(&Request::new("DELETE", target))
+    }
+
+    /// Sends `request`, which has a body, but for its last byte.
+    #[track_caller]
+    pub fn begin(&self, request: &Request) -> Begun {
+        let mut bytes = request.to_bytes();
+        let last = bytes.pop().unwrap();
+        let mut stream = self.connect().unwrap();
+        stream.write_all(&bytes).unwrap();
+        stream.flush().unwrap();
+        Begun { stream, last }
+    }
+
+    /// Agrees on TLS with the server; the version and the cipher suite.
+    pub fn agree(
+        &self,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> io::Result<(rustls::ProtocolVersion, rustls::CipherSuite)> {
+        let provider = Arc::clone(self.tls.crypto_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .map_err(io::Error::other)?
+            .with_root_certificates(self.roots.clone())
+            .with_no_client_auth();
+        let mut tcp = TcpStream::connect(self.address)?;
+        tcp.set_read_timeout(Some(PATIENCE))?;
+        let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
+        let mut session = ClientConnection::new(Arc::new(tls), name).map_err(io::Error::other)?;
+        while session.is_handshaking() {
+            session.complete_io(&mut tcp)?;
+        }
+        let suite = session.negotiated_cipher_suite().unwrap().suite();
+        Ok((session.protocol_version().unwrap(), suite))
     }
 
     /// Starts a watch; the target says `watch=true` itself.
@@ -263,6 +297,25 @@ impl Answer {
 impl std::fmt::Display for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.status, self.text())
+    }
+}
+
+/// A request that lacks its last byte.
+pub struct Begun {
+    stream: Stream,
+    last: u8,
+}
+
+impl Begun {
+    /// Sends the last byte, and reads the answer.
+    #[track_caller]
+    pub fn finish(mut self) -> Answer {
+        self.stream.write_all(&[self.last]).unwrap();
+        self.stream.flush().unwrap();
+        let mut reader = Reader::new(self.stream);
+        let head = reader.head().unwrap();
+        let body = reader.body(&head).unwrap();
+        Answer { body, ..head }
     }
 }
 

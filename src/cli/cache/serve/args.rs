@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::logging::{LogFormat, LogSettings, VERBOSE};
-use super::settings::{
-    HISTORY_BYTES, KEY_PREFIX, Manifests, Settings, SettingsError, serving_pair,
-};
-use super::values::{ByteCount, parse_span, path_or_none};
+use super::settings::{KEY_PREFIX, Limits, Manifests, Settings, SettingsError, serving_pair};
+use super::values::{ByteCount, parse_some_span, parse_span, path_or_none};
 use crate::pki::San;
-use crate::server::Flavor;
+use crate::server::admission::{MUTATING_REQUESTS_MAX, REQUESTS_MAX, WATCHES_MAX};
+use crate::server::conn::TlsRules;
+use crate::server::conn::limits::STREAMS_MAX;
 use crate::server::present::Compress;
+use crate::server::{Flavor, admission};
 
 /// Where a server listens that is told nothing: this machine alone can reach it.
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -82,6 +83,40 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "NAME", help_heading = "Certificates")]
     tls_san: Vec<San>,
 
+    /// Least version of TLS: `VersionTLS12` or `VersionTLS13`
+    #[arg(
+        long,
+        value_name = "VERSION",
+        default_value = "VersionTLS12",
+        help_heading = "Certificates"
+    )]
+    tls_min_version: String,
+
+    /// Cipher suites that may be used, by their names in Go, between commas
+    ///
+    /// Suites of TLS 1.3 are all allowed if none of them is named. CBC, RC4, 3DES and
+    /// suites without forward secrecy are not to be had. [default: all]
+    #[arg(
+        long,
+        value_name = "SUITES",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Certificates"
+    )]
+    tls_cipher_suites: String,
+
+    /// Key exchanges that may be used, by their numbers, between commas
+    ///
+    /// Such as 29 for X25519, 23 for P-256, 4588 for X25519MLKEM768. [default: the usual ones]
+    #[arg(
+        long,
+        value_name = "NUMBERS",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Certificates"
+    )]
+    tls_curve_preferences: String,
+
     /// Folder of an installation's manifests
     ///
     /// For each shard that uses this server, a kubeconfig is kept in
@@ -99,8 +134,44 @@ pub(crate) struct ServeArgs {
     name: Option<String>,
 
     /// Memory for recent changes, which watches resume from [default: 256MiB]
+    ///
+    /// At most a quarter of --memory-limit, unless it is given.
     #[arg(long, value_name = "BYTES", help_heading = "Limits")]
     history_bytes: Option<ByteCount>,
+
+    /// Memory for objects and recent changes [default: the container's, but for a tenth]
+    ///
+    /// At the limit, writes that grow the store are refused with 503; reads, deletes and
+    /// all other writes go on. The process needs some memory beside it, for connections,
+    /// requests and the store: by default a tenth of the container's, and 96MiB at least.
+    /// 0 is no limit, which is the default outside of a container.
+    #[arg(long, value_name = "BYTES", help_heading = "Limits")]
+    memory_limit: Option<ByteCount>,
+
+    /// Requests that read and are answered at once; more get 429. 0 is no limit
+    ///
+    /// A list counts until its last byte was taken, a watch until it has told what there
+    /// is. Administrators (system:masters) may have twice as many.
+    #[arg(long, value_name = "NUMBER", default_value_t = REQUESTS_MAX, help_heading = "Limits")]
+    max_requests_inflight: usize,
+
+    /// Requests that write and are answered at once; more get 429. 0 is no limit
+    ///
+    /// Administrators (system:masters) may have twice as many.
+    #[arg(long, value_name = "NUMBER", default_value_t = MUTATING_REQUESTS_MAX, help_heading = "Limits")]
+    max_mutating_requests_inflight: usize,
+
+    /// Watches that are open at once; more get 429. 0 is no limit
+    #[arg(long, value_name = "NUMBER", default_value_t = WATCHES_MAX, help_heading = "Limits")]
+    max_watches: usize,
+
+    /// Requests that one HTTP/2 connection may have open; more wait at the client
+    #[arg(long, value_name = "NUMBER", default_value_t = STREAMS_MAX, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Limits")]
+    http2_max_streams_per_connection: u32,
+
+    /// Time after which a client is closed that does not read what waits for it
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_some_span, help_heading = "Limits")]
+    stall_timeout: Duration,
 
     /// For whom large lists are compressed, of those clients that ask for it
     #[arg(long, value_name = "WHOM", default_value = "remote", help_heading = "Limits")]
@@ -137,9 +208,18 @@ impl ServeArgs {
             tls_private_key_file,
             client_ca_file,
             tls_san,
+            tls_min_version,
+            tls_cipher_suites,
+            tls_curve_preferences,
             manifests,
             name,
             history_bytes,
+            memory_limit,
+            max_requests_inflight,
+            max_mutating_requests_inflight,
+            max_watches,
+            http2_max_streams_per_connection,
+            stall_timeout,
             gzip,
             synthetic_delay,
             log_format,
@@ -162,7 +242,21 @@ impl ServeArgs {
             client_ca: client_ca_file,
             tls_sans: tls_san,
             manifests: manifests.map(|dir| Manifests { dir, name }),
-            history_bytes: history_bytes.map_or(HISTORY_BYTES, |ByteCount(bytes)| bytes),
+            tls_rules: TlsRules::default()
+                .min_version(&tls_min_version)?
+                .cipher_suites(&tls_cipher_suites)?
+                .key_exchanges(&tls_curve_preferences)?,
+            limits: Limits {
+                admission: admission::Limits {
+                    reading: max_requests_inflight,
+                    mutating: max_mutating_requests_inflight,
+                    watches: max_watches,
+                },
+                history_bytes: history_bytes.map(|ByteCount(bytes)| bytes),
+                memory: memory_limit.map(|ByteCount(bytes)| bytes),
+                streams: http2_max_streams_per_connection,
+                stall_timeout,
+            },
             synthetic_delay,
             compress: gzip,
             log: LogSettings { format: log_format, verbosity: verbosity.unwrap_or(0) },
@@ -196,7 +290,8 @@ mod tests {
         assert_eq!(settings.listen.to_string(), "127.0.0.1:6443");
         assert_eq!(settings.data_dir, Some(".kcpctl".into()));
         assert_eq!(settings.store_dir, PathBuf::from(".kcpctl/store"));
-        assert_eq!(settings.history_bytes, 256 << 20);
+        assert_eq!(settings.limits, Limits::default());
+        assert_eq!(settings.tls_rules, TlsRules::default());
         assert_eq!(settings.log, LogSettings::default());
     }
 
@@ -241,6 +336,10 @@ mod tests {
             &["--name=n"],
             &["--listen=localhost"],
             &["--synthetic-delay=-1s"],
+            &["--stall-timeout=0s"],
+            &["--tls-min-version=VersionTLS11"],
+            &["--tls-cipher-suites=TLS_NONSENSE"],
+            &["--http2-max-streams-per-connection=0"],
         ] {
             assert!(settings(flags).is_err(), "{flags:?}");
         }

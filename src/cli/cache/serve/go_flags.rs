@@ -15,9 +15,11 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::args::PORT;
 use super::logging::{LogFormat, LogSettings};
-use super::settings::{HISTORY_BYTES, KEY_PREFIX, Settings, SettingsError, serving_pair};
+use super::settings::{KEY_PREFIX, Limits, Settings, SettingsError, serving_pair};
 use super::values::{parse_bool, parse_span, path_or_none};
 use crate::server::Flavor;
+use crate::server::conn::TlsRules;
+use crate::server::conn::limits::STREAMS_MAX;
 use crate::server::present::Compress;
 
 /// The name of the executable that makes us the original.
@@ -51,16 +53,12 @@ const IGNORED_VALUES: &[&str] = &[
     "etcd-readycheck-timeout",
     "etcd-servers-overrides",
     "feature-gates",
-    "http2-max-streams-per-connection",
     "lease-reuse-duration-seconds",
     "log-flush-frequency",
     "log-json-info-buffer-size",
     "log-text-info-buffer-size",
     "storage-backend",
     "storage-media-type",
-    "tls-cipher-suites",
-    "tls-curve-preferences",
-    "tls-min-version",
     "tls-sni-cert-key",
     "vmodule",
     "watch-cache-sizes",
@@ -105,6 +103,10 @@ fn command() -> Command {
         .arg(flag("secure-port", "PORT", "Port to listen on").value_parser(value_parser!(u16)))
         .arg(path("tls-cert-file", "Serving certificate, instead of one made here"))
         .arg(path("tls-private-key-file", "Private key of the serving certificate"))
+        .arg(flag("tls-min-version", "VERSION", "Least version of TLS: VersionTLS12 or VersionTLS13").default_value(""))
+        .arg(flag("tls-cipher-suites", "SUITES", "Cipher suites that may be used, by their names in Go, between commas").default_value(""))
+        .arg(flag("tls-curve-preferences", "NUMBERS", "Key exchanges that may be used, by their numbers, between commas").default_value(""))
+        .arg(flag("http2-max-streams-per-connection", "NUMBER", "Requests that one HTTP/2 connection may have open; 0 for 1000").default_value("0").value_parser(value_parser!(u32)))
         .arg(path("client-ca-file", "CAs whose client certificates are believed (required)"))
         .arg(dir("embedded-etcd-directory", "Directory of the store, if it is another"))
         .arg(flag("etcd-servers", "URLS", "Only `embedded`").default_value("embedded"))
@@ -140,6 +142,7 @@ fn settings(matches: &ArgMatches) -> Result<Settings, SettingsError> {
     let address = matches.get_one("bind-address").copied();
     let port = matches.get_one("secure-port").copied();
     let prefix = text("etcd-prefix");
+    let streams = matches.get_one("http2-max-streams-per-connection").copied();
     Settings {
         flavor: Flavor::CacheServer,
         data_dir: path("cert-dir").or(root),
@@ -153,7 +156,14 @@ fn settings(matches: &ArgMatches) -> Result<Settings, SettingsError> {
         client_ca: path("client-ca-file"),
         tls_sans: Vec::new(),
         manifests: None,
-        history_bytes: HISTORY_BYTES,
+        tls_rules: TlsRules::default()
+            .min_version(&text("tls-min-version"))?
+            .cipher_suites(&text("tls-cipher-suites"))?
+            .key_exchanges(&text("tls-curve-preferences"))?,
+        limits: Limits {
+            streams: streams.filter(|number| *number > 0).unwrap_or(STREAMS_MAX),
+            ..Limits::default()
+        },
         synthetic_delay: matches.get_one("synthetic-delay").copied().unwrap_or(Duration::ZERO),
         compress: Compress::default(),
         log: LogSettings {

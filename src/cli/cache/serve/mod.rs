@@ -8,6 +8,7 @@
 //!
 //! * `args` are the flags of `kcpctl cache serve`, `go_flags` those of `cache-server`.
 //! * `settings` is what both end in, and refuses what cannot work.
+//! * `memory` finds how much of it there is.
 //! * `data_dir` makes certificates and kubeconfigs, `files` chooses between those and
 //!   given ones, `manifests` gives the shards of an installation theirs.
 //! * `upkeep` does what must be done again and again; `talk` says what the user wants
@@ -23,6 +24,7 @@ mod files;
 mod go_flags;
 mod logging;
 mod manifests;
+mod memory;
 mod process;
 mod pulse;
 mod settings;

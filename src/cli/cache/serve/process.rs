@@ -7,6 +7,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -15,12 +16,13 @@ use anyhow::anyhow;
 use super::data_dir::DataDir;
 use super::files::Files;
 use super::logging;
-use super::settings::Settings;
+use super::memory::{self, Budget};
+use super::settings::{Limits, Settings};
 use super::talk::Talk;
 use super::upkeep::Upkeep;
 use super::wiring::Server;
 use crate::error::{CliError, Kind};
-use crate::server::conn::{self, BindError, Bound, Ended, Limits};
+use crate::server::conn::{self, BindError, Bound, Ended};
 use crate::server::metrics::Metrics;
 use crate::shutdown::{self, Phase, Shutdown};
 use crate::store::{self, Embedded, EmbeddedOptions};
@@ -54,6 +56,15 @@ async fn serve(settings: Settings) -> Result<(), CliError> {
         tracing::info!(flags, "these flags of the original mean nothing here");
     }
 
+    let absent = settings.tls_rules.absent();
+    if !absent.is_empty() {
+        let suites = absent.join(" ");
+        tracing::warn!(suites, "this server's TLS does not have these cipher suites");
+    }
+    let Limits { memory, history_bytes, .. } = settings.limits;
+    let budget = Budget::new(memory, history_bytes, memory::container(Path::new("/")))?;
+    tracing::debug!(memory = budget.memory, history = budget.history, "limits in bytes");
+
     check_port(settings.listen)?;
     if let Some(dir) = &settings.data_dir {
         DataDir::prepare(dir)?;
@@ -68,7 +79,7 @@ async fn serve(settings: Settings) -> Result<(), CliError> {
     let (upkeep, news) = Upkeep::start(&settings, files.dir.as_ref(), &shutdown)?;
 
     let server = tokio::select! {
-        server = Server::open(&settings, store, metrics, shutdown.clone()) => server?,
+        server = Server::open(&settings, budget, store, metrics, shutdown.clone()) => server?,
         () = shutdown.aborting() => return Err(aborted()),
     };
     let talk = Talk::of(&settings);
@@ -93,7 +104,12 @@ async fn bind(settings: &Settings, files: &Files, metrics: &Metrics) -> Result<B
     let config = conn::Config {
         listen: settings.listen,
         tls: files.tls.clone(),
-        limits: Limits::default(),
+        rules: settings.tls_rules.clone(),
+        limits: conn::Limits {
+            streams: settings.limits.streams,
+            stall_timeout: settings.limits.stall_timeout,
+            ..conn::Limits::default()
+        },
         metrics: metrics.connections.clone(),
     };
     Ok(config.bind().await?)

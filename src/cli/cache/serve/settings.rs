@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use super::logging::LogSettings;
 use crate::pki::San;
-use crate::server::Flavor;
+use crate::server::conn::limits::{STALL_TIMEOUT, STREAMS_MAX};
+use crate::server::conn::{TlsRuleError, TlsRules};
 use crate::server::present::Compress;
+use crate::server::{Flavor, admission};
 
 /// How many bytes of recent changes are kept unless told otherwise, over all types.
 /// Five minutes of 400 writes a second of 2 KiB fit.
@@ -40,8 +42,10 @@ pub(super) struct Settings {
     pub tls_sans: Vec<San>,
     /// The installation that this server belongs to.
     pub manifests: Option<Manifests>,
-    /// How many bytes of recent changes are kept.
-    pub history_bytes: usize,
+    /// What TLS may agree on.
+    pub tls_rules: TlsRules,
+    /// What clients may ask for and cost.
+    pub limits: Limits,
     /// How long each request waits before anything else.
     pub synthetic_delay: Duration,
     /// For whom large answers are compressed.
@@ -50,6 +54,34 @@ pub(super) struct Settings {
     pub log: LogSettings,
     /// Flags that were given and mean nothing here.
     pub ignored: Vec<String>,
+}
+
+/// What clients may ask for and cost.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Limits {
+    /// How many requests are answered at once.
+    pub admission: admission::Limits,
+    /// How many bytes of recent changes are kept; none for what fits.
+    pub history_bytes: Option<usize>,
+    /// How many bytes objects and history may take: none for what the container has,
+    /// zero for no limit.
+    pub memory: Option<usize>,
+    /// Requests that one HTTP/2 connection may have open.
+    pub streams: u32,
+    /// How long a client may not read what waits for it.
+    pub stall_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            admission: admission::Limits::default(),
+            history_bytes: None,
+            memory: None,
+            streams: STREAMS_MAX,
+            stall_timeout: STALL_TIMEOUT,
+        }
+    }
 }
 
 /// The installation that a server belongs to.
@@ -62,7 +94,7 @@ pub(super) struct Manifests {
 }
 
 /// A setting that is missing, or does not go with another.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum SettingsError {
     /// Half a pair.
     #[error("--tls-cert-file and --tls-private-key-file belong together")]
@@ -86,6 +118,19 @@ pub(super) enum SettingsError {
     /// A store that this version does not have.
     #[error("--etcd-servers names an external etcd, and this version keeps its data itself")]
     ExternalEtcd,
+    /// History takes everything.
+    #[error(
+        "--history-bytes takes {history} of the {limit} bytes that --memory-limit allows, and leaves no room for objects"
+    )]
+    NoRoomForObjects {
+        /// What history may take.
+        history: usize,
+        /// What everything may take.
+        limit: usize,
+    },
+    /// TLS that cannot be.
+    #[error(transparent)]
+    Tls(#[from] TlsRuleError),
 }
 
 /// The pair that flags name, if they name one.

@@ -45,6 +45,12 @@ pub(super) fn parse_span(text: &str) -> Result<Duration, String> {
     span.to_std().ok_or_else(|| "expected no negative span of time".to_owned())
 }
 
+/// A span of time that is longer than nothing.
+pub(super) fn parse_some_span(text: &str) -> Result<Duration, String> {
+    let span = parse_span(text)?;
+    if span.is_zero() { Err("expected more than no time".to_owned()) } else { Ok(span) }
+}
+
 /// Takes any path, also the empty one, which says that there should be none.
 pub(super) fn path_or_none() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)

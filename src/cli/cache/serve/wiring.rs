@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::memory::Budget;
 use super::pulse::Pulse;
 use super::settings::Settings;
 use crate::error::{CliError, Kind};
@@ -28,14 +29,16 @@ impl Server {
     /// Reads the store.
     pub(super) async fn open(
         settings: &Settings,
+        budget: Budget,
         store: Arc<Embedded>,
         metrics: Arc<Metrics>,
         shutdown: Shutdown,
     ) -> Result<Self, CliError> {
         let keys = Keyspace::new(settings.key_prefix.clone());
         let options = Options {
-            history_bytes: settings.history_bytes,
+            history_bytes: budget.history,
             history_millis: HISTORY_MILLIS,
+            memory_limit: budget.memory,
             kinds: BuiltIn::new().keys(),
             clock: now_millis,
             decode: bootstrap::decode,
@@ -45,6 +48,7 @@ impl Server {
         let pulse = Pulse::start(Arc::clone(&store));
         let options = AppOptions {
             flavor: settings.flavor,
+            admission: settings.limits.admission,
             synthetic_delay: settings.synthetic_delay,
             compress: settings.compress,
             trouble: {
