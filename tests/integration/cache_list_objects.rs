@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use serde_json::{Value, json};
 
 use crate::support::{
-    APIEXPORTS, CommandOutput, PATIENCE, ROLES, Server, annotated, api_export, at, role,
+    APIEXPORTS, CommandOutput, PATIENCE, ROLES, Server, Terminal, annotated, api_export, at, role,
 };
 
 /// `kcpctl cache list` with `args`, against `server`.
@@ -297,4 +297,17 @@ fn a_reader_that_has_seen_enough_is_no_error() {
     child.stdout.take().unwrap().read_exact(&mut first).unwrap();
     let said = CommandOutput::from(child.wait_with_output().unwrap());
     assert_eq!(said.to_string(), "--- exit 0\n");
+}
+
+#[test]
+fn a_terminal_that_waits_is_told_for_what() {
+    let server = Server::start_with(&["--synthetic-delay=1500ms"]);
+    let kubeconfig = server.kubeconfig("root", "root");
+    let list = format!("cache list apiexports --kubeconfig {}", kubeconfig.display());
+    let terminal = Terminal::run(server.env(), &list);
+    terminal.shows("listing apiexports");
+    terminal.success();
+    // Who does not look gets none of it.
+    let said = server.env().run(list.split(' '));
+    assert!(!said.stderr.contains("listing"), "{said}");
 }

@@ -19,6 +19,7 @@ mod env;
 mod kubectl;
 mod objects;
 mod server;
+mod terminal;
 
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,7 @@ pub use objects::{
     annotated, api_export, at, cluster_role, declare, role, thing,
 };
 pub use server::Server;
+pub use terminal::Terminal;
 
 /// How long a condition may take to come true before a test fails. Never reached by a
 /// test that passes, so it is generous: the machine may be busy.
