@@ -13,7 +13,7 @@ mod embedded;
 mod error;
 mod keys;
 
-pub use backend::{Backend, Change, Conflict, Expect, Forget, Forgotten, Loaded, Write};
+pub use backend::{Backend, Change, Conflict, Expect, Forget, Forgotten, Gap, Loaded, Write};
 pub use embedded::{Counters, Embedded, EmbeddedOptions, Observer};
 pub use error::Error;
 pub use keys::{KeyError, Keyspace, Origin, Place, TypeKey, split_path};

@@ -299,7 +299,7 @@ impl<'a> Loader<'a> {
             kind.ring.append(changes.inspect(|change| cost += change.cost()));
             kinds.insert(key, Arc::new(kind));
         }
-        Ok((Root { revision: loaded.revision, kinds }, cost))
+        Ok((Root { revision: loaded.revision, kinds, gaps: loaded.gaps.as_slice().into() }, cost))
     }
 }
 

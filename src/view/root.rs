@@ -7,7 +7,7 @@ use std::sync::Arc;
 use imbl::OrdMap;
 
 use crate::model::Revision;
-use crate::store::{Origin, TypeKey, split_path};
+use crate::store::{Gap, Origin, TypeKey, split_path};
 
 use super::entry::Entry;
 use super::ring::{Change, Expired, Ring};
@@ -22,6 +22,7 @@ pub(super) const ENTRY_OVERHEAD: usize = 300;
 pub struct Root {
     pub(super) revision: Revision,
     pub(super) kinds: HashMap<TypeKey, Arc<Kind>>,
+    pub(super) gaps: Arc<[Gap]>,
 }
 
 /// The objects of one type.
@@ -83,7 +84,7 @@ impl Root {
     /// The objects of one type as they were at `revision`: as they are now, with the
     /// later changes undone.
     pub fn snapshot_at(&self, kind: &TypeKey, revision: Revision) -> Result<Snapshot, Expired> {
-        if revision > self.revision {
+        if !self.has_been_at(revision) {
             return Err(Expired);
         }
         let mut snapshot = self.snapshot(kind);
@@ -98,6 +99,20 @@ impl Root {
     /// What all objects cost, in bytes.
     pub(super) fn cost(&self) -> usize {
         self.kinds.values().map(|kind| kind.bytes + kind.count * ENTRY_OVERHEAD).sum()
+    }
+
+    /// Whether this store was ever at `revision`. If not, whoever holds it had it from
+    /// what was here before a backup was put back.
+    pub(super) fn has_been_at(&self, revision: Revision) -> bool {
+        let next = self.gaps.partition_point(|gap| gap.before <= revision);
+        let lost = self.gaps.get(next).is_some_and(|gap| gap.after < revision);
+        revision <= self.revision && !lost
+    }
+
+    /// Whether history leads from `revision` of one type to now.
+    pub fn remembers(&self, kind: &TypeKey, revision: Revision) -> bool {
+        let floor = self.kinds.get(kind).map_or(self.revision, |kind| kind.ring.floor());
+        revision >= floor && self.has_been_at(revision)
     }
 
     /// Every type that has ever held an object, and its objects.
