@@ -7,7 +7,7 @@ use std::sync::Arc;
 use imbl::OrdMap;
 
 use crate::model::Revision;
-use crate::store::{Gap, Origin, TypeKey, split_path};
+use crate::store::{Gap, Origin, Place, TypeKey, split_path};
 
 use super::entry::Entry;
 use super::ring::{Change, Expired, Ring};
@@ -96,11 +96,6 @@ impl Root {
         Ok(snapshot)
     }
 
-    /// What all objects cost, in bytes.
-    pub(super) fn cost(&self) -> usize {
-        self.kinds.values().map(|kind| kind.bytes + kind.count * ENTRY_OVERHEAD).sum()
-    }
-
     /// Whether this store was ever at `revision`. If not, whoever holds it had it from
     /// what was here before a backup was put back.
     pub(super) fn has_been_at(&self, revision: Revision) -> bool {
@@ -115,9 +110,27 @@ impl Root {
         revision >= floor && self.has_been_at(revision)
     }
 
+    /// What all objects cost, in bytes.
+    pub(super) fn cost(&self) -> usize {
+        self.kinds.values().map(|kind| kind.bytes + kind.count * ENTRY_OVERHEAD).sum()
+    }
+
     /// Every type that has ever held an object, and its objects.
     pub fn kinds(&self) -> impl Iterator<Item = (&TypeKey, &Kind)> {
         self.kinds.iter().map(|(key, kind)| (key, &**kind))
+    }
+
+    /// Where all objects are.
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> + '_ {
+        self.kinds.iter().flat_map(|(key, kind)| {
+            kind.origins.iter().flat_map(move |(origin, objects)| {
+                objects.keys().map(move |path| Place {
+                    kind: key.clone(),
+                    origin: origin.clone(),
+                    path: path.clone(),
+                })
+            })
+        })
     }
 
     /// What each cluster of each shard holds of each type, in the order of the keys.
