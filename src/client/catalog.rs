@@ -16,17 +16,10 @@ use super::error::ClientError;
 use super::page::Meta;
 use super::query::{Form, ListQuery, Pager, ResourcePath};
 use super::scope::Scope;
-use crate::model::{ResourceType, builtin, by_preference};
-
-/// The types whose objects publish the types of users, under the names that kcp gave
-/// them one after the other.
-const PUBLISHERS: [&str; 2] = ["clustercachedresources", "cachedresources"];
-
-/// The annotation of a publishing object that says the kind.
-const KIND: &str = "cache.kcp.io/resource-kind";
-
-/// The annotation of a publishing object that says the scope.
-const SCOPE: &str = "cache.kcp.io/resource-scope";
+use crate::model::{
+    DECLARING_GROUP, DECLARING_RESOURCES, KIND_ANNOTATION, ResourceType, SCOPE_ANNOTATION, builtin,
+    by_preference,
+};
 
 /// How alike two names must be, of 1, for one to be offered for the other.
 const ALIKE: f64 = 0.85;
@@ -184,11 +177,11 @@ impl Catalog {
 
     /// Adds the types that the users of this server's shards publish.
     pub async fn add_published(&mut self, client: &CacheClient) -> Result<(), ClientError> {
-        for publisher in PUBLISHERS {
+        for publisher in DECLARING_RESOURCES {
             let query = ListQuery {
                 scope: Scope::EVERYTHING,
                 path: ResourcePath {
-                    group: "cache.kcp.io".to_owned(),
+                    group: DECLARING_GROUP.to_owned(),
                     version: "v1alpha1".to_owned(),
                     resource: publisher.to_owned(),
                     identity: None,
@@ -326,7 +319,7 @@ impl Catalog {
     fn publish(&mut self, publishing: Publishing) {
         let Publishing { metadata, spec, status } = publishing;
         let (Some(kind), Some(scope)) =
-            (metadata.annotations.get(KIND), metadata.annotations.get(SCOPE))
+            (metadata.annotations.get(KIND_ANNOTATION), metadata.annotations.get(SCOPE_ANNOTATION))
         else {
             return;
         };
@@ -411,7 +404,7 @@ mod tests {
             let resource = if group == "core" { "configmaps" } else { "instances" };
             let kind = if group == "core" { "ConfigMap" } else { "Instance" };
             let text = serde_json::json!({
-                "metadata": {"name": "x", "annotations": {KIND: kind, SCOPE: "Cluster"}},
+                "metadata": {"name": "x", "annotations": {KIND_ANNOTATION: kind, SCOPE_ANNOTATION: "Cluster"}},
                 "spec": {"group": group, "version": version, "resource": resource},
                 "status": {"identityHash": identity},
             });

@@ -15,6 +15,10 @@ pub const CLUSTER_ANNOTATION: &str = "kcp.io/cluster";
 /// The annotation that names the shard an object belongs to. Set by the server.
 pub const SHARD_ANNOTATION: &str = "kcp.io/shard";
 
+/// The annotation that names the version in which an object is stored. Set by the
+/// server where it answers with metadata alone from more than one cluster.
+pub const VERSION_ANNOTATION: &str = "kcp.io/original-api-version";
+
 /// A known field of metadata. The order is that of the keys' bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(missing_docs, reason = "the names are those of Kubernetes")]

@@ -5,6 +5,7 @@
 
 pub mod builtin;
 pub mod crd;
+mod declaration;
 pub mod json;
 pub mod metadata;
 mod names;
@@ -14,6 +15,13 @@ mod revision;
 pub mod selector;
 pub mod yaml;
 
-pub use names::{Cluster, ClusterName, NameError, Shard, ShardName};
+pub use declaration::{
+    DECLARING_GROUP, DECLARING_RESOURCES, Declaration, DeclarationError, KIND_ANNOTATION,
+    SCOPE_ANNOTATION,
+};
+pub use names::{
+    Cluster, ClusterName, NameError, SUBDOMAIN_LEN_MAX, Shard, ShardName, is_dns_label,
+    is_dns_subdomain,
+};
 pub use resource::{Access, Column, ColumnKind, NameRule, ResourceType, Version, by_preference};
 pub use revision::{Revision, RevisionError};

@@ -10,6 +10,12 @@ pub const SHARD_LEN_MAX: usize = 61;
 /// The longest word of a cluster name, in bytes.
 pub const CLUSTER_WORD_LEN_MAX: usize = 63;
 
+/// The longest DNS-1123 subdomain, in bytes.
+pub const SUBDOMAIN_LEN_MAX: usize = 253;
+
+/// The longest DNS-1123 label, in bytes.
+pub const LABEL_LEN_MAX: usize = 63;
+
 /// A legal shard name.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ShardName(Arc<str>);
@@ -98,11 +104,26 @@ impl FromStr for ClusterName {
 }
 
 fn is_cluster_word(word: &str) -> bool {
-    let alnum = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9');
+    word.len() <= CLUSTER_WORD_LEN_MAX && is_dns_word(word)
+}
+
+/// Whether `name` is a DNS-1123 label, such as a namespace.
+pub fn is_dns_label(name: &str) -> bool {
+    name.len() <= LABEL_LEN_MAX && is_dns_word(name)
+}
+
+/// Whether `name` is a DNS-1123 subdomain, such as a group or the name of an object.
+pub fn is_dns_subdomain(name: &str) -> bool {
+    name.len() <= SUBDOMAIN_LEN_MAX && name.split('.').all(is_dns_word)
+}
+
+/// Lowercase letters, digits and `-`, with a letter or digit at both ends.
+fn is_dns_word(word: &str) -> bool {
+    let alnum = |b: &u8| matches!(b, b'a'..=b'z' | b'0'..=b'9');
     let bytes = word.as_bytes();
-    matches!((bytes.first(), bytes.last()), (Some(&first), Some(&last)) if alnum(first) && alnum(last))
-        && bytes.len() <= CLUSTER_WORD_LEN_MAX
-        && bytes.iter().all(|&b| alnum(b) || b == b'-')
+    bytes.first().is_some_and(alnum)
+        && bytes.last().is_some_and(alnum)
+        && bytes.iter().all(|b| alnum(b) || *b == b'-')
 }
 
 impl FromStr for Shard {

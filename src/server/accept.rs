@@ -37,6 +37,10 @@ pub enum Media {
     Yaml,
 }
 
+/// What is offered where objects have no common form but their metadata.
+pub const OFFERED_METADATA: &str =
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+
 const OFFERED: &str = "application/json, application/yaml";
 
 const OFFERED_STREAM: &str = "application/json, application/json;stream=watch";
@@ -51,6 +55,14 @@ pub fn choose(accept: &str, shape: Shape) -> Result<Form, ApiError> {
         .split(',')
         .find_map(|clause| clause_of(clause, shape).map(|(form, _)| form))
         .ok_or_else(|| ApiError::not_acceptable(offered))
+}
+
+/// Whether any clause asks for metadata alone, be it one that can be served or not.
+pub fn asks_for_metadata(accept: &str) -> bool {
+    let parameters = accept.split([',', ';']).map(str::trim);
+    parameters
+        .filter_map(|it| it.strip_prefix("as="))
+        .any(|form| matches!(form, "PartialObjectMetadata" | "PartialObjectMetadataList"))
 }
 
 /// The syntax of whatever is answered, be it a refusal: one of what cannot be served
@@ -107,6 +119,22 @@ fn clause_of(clause: &str, shape: Shape) -> Option<(Form, Media)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn metadata_is_asked_for_in_any_clause() {
+        for (accept, expected) in [
+            ("", false),
+            ("application/json", false),
+            ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", false),
+            ("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1", true),
+            (
+                "application/vnd.kubernetes.protobuf; as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json",
+                true,
+            ),
+        ] {
+            assert_eq!(asks_for_metadata(accept), expected, "{accept}");
+        }
+    }
 
     #[test]
     fn the_first_clause_that_can_be_served_wins() {

@@ -65,7 +65,7 @@ struct PerDialect {
 }
 
 /// A group: its versions, best first, and the types that each of them has.
-type Versions<'a> = Vec<(&'a str, Vec<&'a ResourceType>)>;
+pub(super) type Versions<'a> = Vec<(&'a str, Vec<&'a ResourceType>)>;
 
 impl Document {
     pub(super) fn new(content_type: &'static str, content: &Value) -> Self {

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::model::Revision;
 use crate::model::json::string;
+use crate::model::metadata::VERSION_ANNOTATION;
+use crate::model::{ResourceType, Revision};
 use crate::view::{Entry, Event};
 
 use super::accept::Form;
@@ -70,14 +71,13 @@ impl Pieces {
 }
 
 /// The annotation on the bookmark that ends the initial events of a watch.
-const INITIAL_EVENTS_END: &str = r#""annotations":{"k8s.io/initial-events-end":"true"},"#;
+const INITIAL_EVENTS_END: &str = r#""k8s.io/initial-events-end":"true""#;
 
 /// How the objects of one answer are written.
 #[derive(Clone, Debug)]
 pub struct Encoder {
     api_version: String,
-    kind: &'static str,
-    list_kind: &'static str,
+    kind: Arc<ResourceType>,
     form: FormOf,
     now: Timestamp,
 }
@@ -86,7 +86,7 @@ pub struct Encoder {
 enum FormOf {
     Object,
     Table { table: Arc<Table>, version: MetaVersion, include: IncludeObject },
-    Partial(MetaVersion),
+    Partial { version: MetaVersion, says_origin: bool },
 }
 
 /// What the metadata of a list says.
@@ -101,16 +101,18 @@ pub struct ListMetadata {
 }
 
 impl Encoder {
-    /// An encoder for objects of `served` in `version`.
+    /// An encoder for objects of `served` in `version`. `says_origin` is whether
+    /// metadata alone says of which version it is.
     pub fn new(
         served: &Served,
         version: &str,
         form: Form,
         include: Option<&str>,
+        says_origin: bool,
     ) -> Result<Self, ApiError> {
         let form = match form {
             Form::Object => FormOf::Object,
-            Form::Partial(version) => FormOf::Partial(version),
+            Form::Partial(version) => FormOf::Partial { version, says_origin },
             Form::Table(meta) => {
                 let include = include.unwrap_or_default();
                 let bad = |()| {
@@ -120,13 +122,12 @@ impl Encoder {
                 };
                 let include = include.parse().map_err(bad)?;
                 let table = served.table(version).ok_or_else(ApiError::page_not_found)?;
-                FormOf::Table { table: Arc::new(table.clone()), version: meta, include }
+                FormOf::Table { table: table.clone(), version: meta, include }
             }
         };
         Ok(Self {
             api_version: served.kind.api_version(version),
-            kind: &served.kind.kind,
-            list_kind: &served.kind.list_kind,
+            kind: served.kind.clone(),
             form,
             now: Timestamp::now(),
         })
@@ -148,7 +149,9 @@ impl Encoder {
     fn write(&self, out: &mut Vec<u8>, entry: &Entry, revision: Option<Revision>, first: bool) {
         match &self.form {
             FormOf::Object => self.write_whole(out, entry, revision),
-            FormOf::Partial(version) => write_partial(out, entry, *version, revision),
+            FormOf::Partial { version, says_origin } => {
+                write_partial(out, entry, *version, *says_origin, revision);
+            }
             FormOf::Table { table, version, include } => {
                 let mut whole = Vec::with_capacity(entry.len() + 32);
                 self.write_whole(&mut whole, entry, revision);
@@ -220,14 +223,23 @@ impl Encoder {
     /// Writes a bookmark of the watched type: typed clients drop any other.
     pub fn bookmark(&self, out: &mut Vec<u8>, revision: Revision, ends_initial_events: bool) {
         let (api_version, kind) = match &self.form {
-            FormOf::Object => (self.api_version.as_str(), self.kind),
-            FormOf::Partial(version) => (version.api_version(), "PartialObjectMetadata"),
+            FormOf::Object => (self.api_version.as_str(), self.kind.kind.as_str()),
+            FormOf::Partial { version, .. } => (version.api_version(), "PartialObjectMetadata"),
             FormOf::Table { version, .. } => (version.api_version(), "Table"),
         };
-        let annotations = if ends_initial_events { INITIAL_EVENTS_END } else { "" };
+        let ends = ends_initial_events.then(|| INITIAL_EVENTS_END.to_owned());
+        let origin = matches!(self.form, FormOf::Partial { says_origin: true, .. }).then(|| {
+            let stored = self.kind.api_version(&self.kind.storage_version);
+            format!(r#""{VERSION_ANNOTATION}":"{stored}""#)
+        });
+        let annotations: Vec<String> = ends.into_iter().chain(origin).collect();
+        let annotations = match annotations.join(",") {
+            none if none.is_empty() => none,
+            some => format!(r#""annotations":{{{some}}},"#),
+        };
         let rows = match &self.form {
             FormOf::Table { .. } => r#","columnDefinitions":null,"rows":[]"#,
-            FormOf::Object | FormOf::Partial(_) => "",
+            FormOf::Object | FormOf::Partial { .. } => "",
         };
         out.extend_from_slice(
             format!(
@@ -249,12 +261,17 @@ fn write_partial(
     out: &mut Vec<u8>,
     entry: &Entry,
     version: MetaVersion,
+    says_origin: bool,
     revision: Option<Revision>,
 ) {
     out.extend_from_slice(br#"{"apiVersion":""#);
     out.extend_from_slice(version.api_version().as_bytes());
     out.extend_from_slice(br#"","kind":"PartialObjectMetadata","metadata":"#);
-    entry.write_metadata(out, revision);
+    if says_origin {
+        entry.write_metadata_and_version(out, revision);
+    } else {
+        entry.write_metadata(out, revision);
+    }
     out.push(b'}');
 }
 
@@ -278,12 +295,12 @@ impl ListWriter {
                 Table::write_tail(&mut tail);
                 tail.push(b'\n');
             }
-            FormOf::Object | FormOf::Partial(_) => {
+            FormOf::Object | FormOf::Partial { .. } => {
                 let (api_version, kind) = match &encoder.form {
-                    FormOf::Partial(version) => {
+                    FormOf::Partial { version, .. } => {
                         (version.api_version(), "PartialObjectMetadataList")
                     }
-                    _ => (encoder.api_version.as_str(), encoder.list_kind),
+                    _ => (encoder.api_version.as_str(), encoder.kind.list_kind.as_str()),
                 };
                 head = format!(r#"{{"apiVersion":"{api_version}","items":["#).into_bytes();
                 tail = format!(r#"],"kind":"{kind}","metadata":"#).into_bytes();
@@ -317,7 +334,9 @@ impl ListWriter {
         let encoder = &self.encoder;
         match &encoder.form {
             FormOf::Object => encoder.write_whole(out, entry, None),
-            FormOf::Partial(version) => write_partial(out, entry, *version, None),
+            FormOf::Partial { version, says_origin } => {
+                write_partial(out, entry, *version, *says_origin, None);
+            }
             FormOf::Table { table, version, include } => {
                 let whole;
                 let object = if entry.api_version() == encoder.api_version.as_bytes() {

@@ -100,6 +100,22 @@ impl fmt::Display for TypeKey {
     }
 }
 
+impl Origin {
+    /// How keys write it; empty where nothing stands in the key.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Definitions => "",
+            Self::BuiltIn => BUILT_IN,
+            Self::Identity(identity) => identity,
+        }
+    }
+
+    /// The origin that a segment of a key names.
+    pub fn of_segment(segment: &str) -> Self {
+        if segment == BUILT_IN { Self::BuiltIn } else { Self::Identity(segment.into()) }
+    }
+}
+
 impl Place {
     /// The shard, the cluster, the namespace if there is one, and the name.
     pub fn parts(&self) -> (&str, &str, Option<&str>, &str) {
@@ -130,11 +146,7 @@ impl Keyspace {
 
     /// The key of `place`.
     pub fn key(&self, place: &Place) -> Bytes {
-        let origin: &str = match &place.origin {
-            Origin::Definitions => "",
-            Origin::BuiltIn => BUILT_IN,
-            Origin::Identity(identity) => identity,
-        };
+        let origin = place.origin.as_str();
         let slash = usize::from(!origin.is_empty());
         let mut key = Vec::with_capacity(
             self.prefix.len() + place.kind.0.len() + origin.len() + place.path.len() + 2 + slash,
@@ -166,9 +178,7 @@ impl Keyspace {
             (Origin::Definitions, rest)
         } else {
             let (origin, path) = rest.split_once('/').ok_or(KeyError::Shape)?;
-            let origin =
-                if origin == BUILT_IN { Origin::BuiltIn } else { Origin::Identity(origin.into()) };
-            (origin, path)
+            (Origin::of_segment(origin), path)
         };
         let segments = path.split('/').count();
         if !(3..=4).contains(&segments) || text[1..].split('/').any(str::is_empty) {

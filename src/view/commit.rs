@@ -74,6 +74,8 @@ pub enum CommitError {
 /// What the committer is asked to do.
 pub(super) enum Op {
     Write(Box<Draft>, Reply),
+    /// Makes a type watchable that may have no objects yet.
+    Kind(TypeKey, oneshot::Sender<()>),
     /// Looks after history.
     Tick,
     /// Finishes what is queued, then stops.
@@ -120,6 +122,10 @@ impl<B: Backend> Committer<B> {
             while let Some(op) = next {
                 match op {
                     Op::Write(draft, reply) => batch.push((*draft, reply)),
+                    Op::Kind(kind, done) => {
+                        self.add_kind(kind);
+                        let _ = done.send(());
+                    }
                     Op::Tick => {}
                     Op::Close => open = false,
                 }
@@ -132,6 +138,16 @@ impl<B: Backend> Committer<B> {
             }
             self.trim();
         }
+    }
+
+    fn add_kind(&self, key: TypeKey) {
+        let root = self.root.load_full();
+        if root.kinds.contains_key(&key) {
+            return;
+        }
+        let mut root = Root::clone(&root);
+        root.kinds.insert(key, Arc::new(Kind::new(self.floor)));
+        self.root.store(Arc::new(root));
     }
 
     fn commit(&mut self, batch: Vec<(Draft, Reply)>) {

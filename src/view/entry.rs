@@ -1,14 +1,19 @@
 //! One object, held as the bytes that are sent.
 
+use std::cmp::Ordering;
+
 use bytes::Bytes;
 
 use crate::model::Revision;
 use crate::model::json::{Scan, Span, scan};
-use crate::model::metadata::{CLUSTER_ANNOTATION, SHARD_ANNOTATION};
+use crate::model::metadata::{CLUSTER_ANNOTATION, SHARD_ANNOTATION, VERSION_ANNOTATION};
 
 /// How many digits a revision is expected to have: microseconds since 1970 have
 /// sixteen until the year 2286, so that the number can be filled in in place.
 const REVISION_DIGITS: usize = 16;
+
+/// Where the annotations begin in served metadata: they come first.
+const ANNOTATIONS_AT: usize = br#"{"annotations":"#.len();
 
 /// An object as it is served in its storage version: canonical JSON with its
 /// resource version and the two server annotations, and a newline.
@@ -234,6 +239,15 @@ fn span(start: usize, end: usize) -> Span {
     Span { start: start as u32, end: end as u32 }
 }
 
+/// Two entries of one place are the same if they come from the same write.
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.revision == other.revision && self.bytes == other.bytes
+    }
+}
+
+impl Eq for Entry {}
+
 impl Entry {
     /// When it was written.
     pub fn revision(&self) -> Revision {
@@ -282,14 +296,51 @@ impl Entry {
 
     /// Writes the metadata, perhaps with another resource version.
     pub fn write_metadata(&self, out: &mut Vec<u8>, revision: Option<Revision>) {
-        let (all, digits) = (self.marks.metadata, self.marks.revision);
-        let Some(revision) = revision else {
-            out.extend_from_slice(all.of(&self.bytes));
+        self.write_metadata_from(self.marks.metadata.start as usize, out, revision);
+    }
+
+    /// Writes the metadata, with the storage version as an annotation unless it has one
+    /// of that name: metadata alone does not say of what it is.
+    pub fn write_metadata_and_version(&self, out: &mut Vec<u8>, revision: Option<Revision>) {
+        let Some(at) = self.place_of_version_annotation() else {
+            self.write_metadata(out, revision);
             return;
         };
-        out.extend_from_slice(&self.bytes[all.start as usize..digits.start as usize]);
+        out.extend_from_slice(&self.bytes[self.marks.metadata.start as usize..at]);
+        out.push(b'"');
+        out.extend_from_slice(VERSION_ANNOTATION.as_bytes());
+        out.extend_from_slice(b"\":\"");
+        out.extend_from_slice(self.api_version());
+        out.extend_from_slice(b"\",");
+        self.write_metadata_from(at, out, revision);
+    }
+
+    fn write_metadata_from(&self, start: usize, out: &mut Vec<u8>, revision: Option<Revision>) {
+        let (end, digits) = (self.marks.metadata.end as usize, self.marks.revision);
+        let Some(revision) = revision else {
+            out.extend_from_slice(&self.bytes[start..end]);
+            return;
+        };
+        out.extend_from_slice(&self.bytes[start..digits.start as usize]);
         out.extend_from_slice(revision.to_string().as_bytes());
-        out.extend_from_slice(&self.bytes[digits.end as usize..all.end as usize]);
+        out.extend_from_slice(&self.bytes[digits.end as usize..end]);
+    }
+
+    /// Where the annotation that names the storage version belongs; none if it is there.
+    fn place_of_version_annotation(&self) -> Option<usize> {
+        // The annotations stand first, and that of the shard comes after this one.
+        let start = self.marks.metadata.start as usize + ANNOTATIONS_AT;
+        let annotations = &self.bytes[start..self.marks.metadata.end as usize];
+        let mut at = start + 1;
+        for (key, value) in scan::members(annotations) {
+            match key.cmp(VERSION_ANNOTATION.as_bytes()) {
+                // Two quotes, a colon and a comma.
+                Ordering::Less => at += key.len() + value.len() + 4,
+                Ordering::Equal => return None,
+                Ordering::Greater => break,
+            }
+        }
+        Some(at)
     }
 
     /// The metadata, braces included.
@@ -377,6 +428,39 @@ mod tests {
             assert!(metadata.ends_with(br#""resourceVersion":"123"}"#), "{revision}");
             let value: serde_json::Value = serde_json::from_slice(entry.line()).unwrap();
             assert_eq!(value["metadata"]["resourceVersion"], revision.to_string());
+        }
+    }
+
+    #[test]
+    fn metadata_alone_says_its_version_once() {
+        let object = |annotations: &str| {
+            format!(
+                r#"{{"apiVersion":"g/v1","metadata":{{"annotations":{{{annotations}}},"name":"x"}}}}"#
+            )
+        };
+        for (annotations, expected) in [
+            (
+                "",
+                r#""kcp.io/cluster":"acme","kcp.io/original-api-version":"g/v1","kcp.io/shard":"amber""#,
+            ),
+            (
+                r#""a":"\u003c","kcp.io/n":"1","kcp.io/path":"p""#,
+                r#""a":"\u003c","kcp.io/cluster":"acme","kcp.io/n":"1","kcp.io/original-api-version":"g/v1","kcp.io/path":"p","kcp.io/shard":"amber""#,
+            ),
+            (
+                r#""kcp.io/original-api-version":"mine""#,
+                r#""kcp.io/cluster":"acme","kcp.io/original-api-version":"mine","kcp.io/shard":"amber""#,
+            ),
+        ] {
+            let entry = serve(&object(annotations), 7);
+            for (revision, digits) in [(None, "7"), (Some(Revision(1234)), "1234")] {
+                let mut out = Vec::new();
+                entry.write_metadata_and_version(&mut out, revision);
+                let wanted = format!(
+                    r#"{{"annotations":{{{expected}}},"generation":1,"name":"x","resourceVersion":"{digits}"}}"#
+                );
+                assert_eq!(String::from_utf8(out).unwrap(), wanted);
+            }
         }
     }
 

@@ -209,6 +209,17 @@ impl View {
         answer.await.map_err(|_| CommitError::Closed)?
     }
 
+    /// Sees to it that a type can be watched, also before it holds anything.
+    pub async fn make_watchable(&self, kind: &TypeKey) -> Result<(), CommitError> {
+        if self.root.load().kinds.contains_key(kind) {
+            return Ok(());
+        }
+        let (done, made) = oneshot::channel();
+        let op = Op::Kind(kind.clone(), done);
+        self.queue.send(op).await.map_err(|_| CommitError::Closed)?;
+        made.await.map_err(|_| CommitError::Closed)
+    }
+
     /// Begins a watch that tells every change after `after`.
     pub fn watch(
         &self,
@@ -366,7 +377,14 @@ impl<'a> Loader<'a> {
             kind.ring.append(changes.inspect(|change| cost += change.cost()));
             kinds.insert(key, Arc::new(kind));
         }
-        Ok((Root { revision: loaded.revision, kinds, gaps: loaded.gaps.as_slice().into() }, cost))
+        // Of a type that lost all its objects nothing but this may be left: a watch from
+        // before must not wait for what was forgotten.
+        for (key, floor) in &loaded.floors {
+            let new = || Arc::new(Kind::new((*floor).max(loaded.floor)));
+            kinds.entry(key.clone()).or_insert_with(new);
+        }
+        let gaps = loaded.gaps.as_slice().into();
+        Ok((Root { revision: loaded.revision, floor: loaded.floor, kinds, gaps }, cost))
     }
 }
 

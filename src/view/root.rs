@@ -5,6 +5,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
 
 use crate::model::Revision;
 use crate::store::{Gap, Origin, Place, TypeKey, split_path};
@@ -21,6 +22,8 @@ pub(super) const ENTRY_OVERHEAD: usize = 300;
 #[derive(Clone, Debug)]
 pub struct Root {
     pub(super) revision: Revision,
+    /// How far back it is known that a type without a [`Kind`] held nothing.
+    pub(super) floor: Revision,
     pub(super) kinds: HashMap<TypeKey, Arc<Kind>>,
     pub(super) gaps: Arc<[Gap]>,
 }
@@ -89,9 +92,12 @@ impl Root {
         }
         let mut snapshot = self.snapshot(kind);
         snapshot.revision = revision;
-        if let Some(kind) = self.kinds.get(kind) {
-            kind.ring
-                .undo(revision, self.revision, |change| undo(&mut snapshot.origins, change))?;
+        match self.kinds.get(kind) {
+            Some(kind) => kind
+                .ring
+                .undo(revision, self.revision, |change| undo(&mut snapshot.origins, change))?,
+            None if revision < self.floor => return Err(Expired),
+            None => {}
         }
         Ok(snapshot)
     }
@@ -106,8 +112,14 @@ impl Root {
 
     /// Whether history leads from `revision` of one type to now.
     pub fn remembers(&self, kind: &TypeKey, revision: Revision) -> bool {
-        let floor = self.kinds.get(kind).map_or(self.revision, |kind| kind.ring.floor());
+        let floor = self.kinds.get(kind).map_or(self.floor, |kind| kind.ring.floor());
         revision >= floor && self.has_been_at(revision)
+    }
+
+    /// The objects of one type, if it has ever held any or can be watched. As long as
+    /// nothing changes it is the same allocation.
+    pub fn kind(&self, key: &TypeKey) -> Option<&Arc<Kind>> {
+        self.kinds.get(key)
     }
 
     /// What all objects cost, in bytes.
@@ -202,6 +214,30 @@ impl Kind {
         old
     }
 
+    /// Tells each object that `older`, an earlier state, has not got or has otherwise,
+    /// and the path of each that is gone. What both states share is not looked at.
+    pub fn changes_since(
+        &self,
+        older: Option<&Self>,
+        mut each: impl FnMut(&Origin, &Arc<str>, Option<&Arc<Entry>>),
+    ) {
+        let nothing = Objects::default();
+        let gone = older.into_iter().flat_map(|it| it.origins.keys());
+        let gone = gone.filter(|origin| !self.origins.contains_key(origin));
+        for origin in self.origins.keys().chain(gone) {
+            let before = older.and_then(|it| it.origins.get(origin)).unwrap_or(&nothing);
+            let now = self.origins.get(origin).unwrap_or(&nothing);
+            for item in before.diff(now) {
+                match item {
+                    DiffItem::Add(path, new) | DiffItem::Update { new: (path, new), .. } => {
+                        each(origin, path, Some(new));
+                    }
+                    DiffItem::Remove(path, _) => each(origin, path, None),
+                }
+            }
+        }
+    }
+
     /// How many objects there are.
     pub fn count(&self) -> usize {
         self.count
@@ -214,27 +250,32 @@ impl Kind {
 }
 
 impl Snapshot {
-    /// The objects of `scope` whose path comes after `after`, in the order of the keys.
+    /// The objects of `scope` that come after `after`, an origin and a path of it, in
+    /// the order of the keys: by origin first.
     pub fn list<'a>(
         &'a self,
         scope: &'a Scope,
-        after: Option<&str>,
-    ) -> impl Iterator<Item = (&'a Arc<str>, &'a Arc<Entry>)> + 'a {
-        let prefix = scope.prefix();
+        after: Option<(&'a Origin, &'a str)>,
+    ) -> impl Iterator<Item = (&'a Origin, &'a Arc<str>, &'a Arc<Entry>)> + 'a {
+        let prefix: Arc<str> = scope.prefix().into();
         let exact = scope.is_prefix();
-        let start: Bound<Arc<str>> = match after {
-            Some(after) if *after >= *prefix => Bound::Excluded(after.into()),
-            _ => Bound::Included(prefix.as_str().into()),
-        };
         self.origins
             .iter()
             .filter(move |(origin, _)| scope.origin.as_ref().is_none_or(|it| it == *origin))
+            .filter(move |(origin, _)| after.is_none_or(|(from, _)| from <= *origin))
             .flat_map(move |(origin, objects)| {
+                let start = match after {
+                    Some((from, path)) if from == origin && *path >= *prefix => {
+                        Bound::Excluded(path.into())
+                    }
+                    _ => Bound::Included(prefix.clone()),
+                };
                 let prefix = prefix.clone();
                 objects
-                    .range((start.clone(), Bound::Unbounded))
-                    .take_while(move |(path, _)| path.starts_with(&prefix))
+                    .range((start, Bound::Unbounded))
+                    .take_while(move |(path, _)| path.starts_with(&*prefix))
                     .filter(move |(path, _)| exact || scope.contains(origin, path))
+                    .map(move |(path, entry)| (origin, path, entry))
             })
     }
 }

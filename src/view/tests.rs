@@ -71,8 +71,8 @@ fn colour(entry: &Entry) -> String {
 fn state(snapshot: &Snapshot, filter: &Filter) -> State {
     snapshot
         .list(&filter.scope, None)
-        .filter(|(path, entry)| filter.selects(path, entry))
-        .map(|(path, entry)| (path.to_string(), (colour(entry), entry.revision())))
+        .filter(|(_, path, entry)| filter.selects(path, entry))
+        .map(|(_, path, entry)| (path.to_string(), (colour(entry), entry.revision())))
         .collect()
 }
 
@@ -193,4 +193,143 @@ async fn of_two_writers_one_is_told_what_the_other_wrote() {
     assert_eq!(now.revision(), won.revision);
     view.close().await;
     assert!(matches!(write(&view, "s/c/y", Some("red")).await, Err(CommitError::Closed)));
+}
+
+/// A place of another origin of the same type.
+fn elsewhere(origin: &str, path: &str) -> Place {
+    Place { kind: kind(), origin: Origin::Identity(origin.into()), path: path.into() }
+}
+
+async fn put(view: &View, place: Place) -> Committed {
+    let (shard, cluster, _, name) = place.parts();
+    let current = view.root().get(&place.kind, &place.origin, &place.path).cloned();
+    let expect = current.map_or(Expect::Absent, |entry| Expect::At(entry.revision()));
+    let stored =
+        Bytes::from(format!("{{\"apiVersion\":\"v1\",\"metadata\":{{\"name\":\"{name}\"}}}}\n"));
+    let served = EntryDraft::from_stored(&stored, shard, cluster).unwrap();
+    view.commit(Draft { place, expect, value: Some((stored, served)) }).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_list_over_all_origins_goes_on_where_it_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let view = open(dir.path(), 1 << 20).await;
+    let places = ["aa s1/c/x", "aa s2/c/y", "bb s1/c/x", "bb s1/c/z", "cc s0/c/x"];
+    for text in places.iter().rev() {
+        let (origin, path) = text.split_once(' ').unwrap();
+        put(&view, elsewhere(origin, path)).await;
+    }
+    let snapshot = view.snapshot(&kind());
+    let mut scope = everything("").scope;
+    for (origin, shard, expected) in [
+        (None, "*", &places[..]),
+        (None, "s1", &["aa s1/c/x", "bb s1/c/x", "bb s1/c/z"]),
+        (Some("bb"), "*", &["bb s1/c/x", "bb s1/c/z"]),
+        (Some("dd"), "*", &[]),
+    ] {
+        scope.origin = origin.map(|it| Origin::Identity(it.into()));
+        scope.shard = shard.parse().unwrap();
+        let text = |(origin, path, _): (&Origin, &Arc<str>, &Arc<Entry>)| {
+            format!("{} {path}", origin.as_str())
+        };
+        let all: Vec<String> = snapshot.list(&scope, None).map(text).collect();
+        assert_eq!(all, expected, "{origin:?} {shard}");
+        for (number, last) in all.iter().enumerate() {
+            let (origin, path) = last.split_once(' ').unwrap();
+            let origin = Origin::Identity(origin.into());
+            let rest: Vec<String> =
+                snapshot.list(&scope, Some((&origin, path))).map(text).collect();
+            assert_eq!(rest, all[number + 1..], "after {last}");
+        }
+    }
+    view.close().await;
+}
+
+#[tokio::test]
+async fn the_changes_between_two_states_make_one_of_the_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let view = open(dir.path(), 1 << 20).await;
+    let all = |root: &Root| -> BTreeMap<String, Revision> {
+        let scope = Scope { origin: None, ..everything("").scope };
+        let snapshot = root.snapshot(&kind());
+        let named = snapshot
+            .list(&scope, None)
+            .map(|(origin, path, entry)| (format!("{} {path}", origin.as_str()), entry.revision()));
+        named.collect()
+    };
+    let mut mirror: BTreeMap<String, Revision> = BTreeMap::new();
+    let mut before: Option<Arc<Root>> = None;
+    for turn in 0..60_u32 {
+        for number in 0..turn % 7 {
+            let place = elsewhere(
+                ["aa", "bb"][turn as usize % 2],
+                &format!("s/c/x{}", (turn * 7 + number * 31) % 97),
+            );
+            let there = view.root().get(&place.kind, &place.origin, &place.path).cloned();
+            match there {
+                Some(entry) if number % 2 == 0 => {
+                    let expect = Expect::At(entry.revision());
+                    view.commit(Draft { place, expect, value: None }).await.unwrap();
+                }
+                _ => drop(put(&view, place).await),
+            }
+        }
+        let root = view.root();
+        let older = before.as_ref().and_then(|root| root.kind(&kind()));
+        root.kind(&kind()).unwrap().changes_since(older.map(|it| &**it), |origin, path, entry| {
+            let key = format!("{} {path}", origin.as_str());
+            match entry {
+                Some(entry) => {
+                    let revision = entry.revision();
+                    assert_ne!(mirror.insert(key, revision), Some(revision));
+                }
+                None => assert!(mirror.remove(&key).is_some()),
+            }
+        });
+        assert_eq!(mirror, all(&root), "turn {turn}");
+        before = Some(root);
+    }
+    assert!(mirror.len() > 20);
+    view.close().await;
+}
+
+#[tokio::test]
+async fn a_type_that_holds_nothing_can_be_made_watchable() {
+    let dir = tempfile::tempdir().unwrap();
+    let view = open(dir.path(), 1 << 20).await;
+    let things = TypeKey::new("example.com", "things");
+    let mut filter = everything("");
+    filter.scope.origin = None;
+    let now = view.root().revision();
+    assert!(view.watch(&things, filter.clone(), now).is_err());
+    view.make_watchable(&things).await.unwrap();
+    view.make_watchable(&things).await.unwrap();
+    let mut cursor = view.watch(&things, filter, now).unwrap();
+    put(&view, Place { kind: things, ..elsewhere("aa", "s/c/x") }).await;
+    cursor.published().await;
+    let mut found = Vec::new();
+    cursor.take(10, &mut found).unwrap();
+    assert_eq!(found.len(), 1);
+    view.close().await;
+    assert!(view.make_watchable(&TypeKey::new("example.com", "more")).await.is_err());
+}
+
+#[tokio::test]
+async fn a_type_that_lost_all_its_objects_remembers_that_it_forgot() {
+    let dir = tempfile::tempdir().unwrap();
+    let view = open(dir.path(), usize::MAX).await;
+    let made = write(&view, "s/c/x", Some("red")).await.unwrap().revision;
+    write(&view, "s/c/x", None).await.unwrap();
+    view.close().await;
+    drop(view);
+    // Whatever can be forgotten is, at the latest before it is closed.
+    let view = open(dir.path(), 0).await;
+    view.close().await;
+    drop(view);
+    let view = open(dir.path(), usize::MAX).await;
+    assert!(view.watch(&kind(), everything(""), made).is_err());
+    assert!(view.root().snapshot_at(&kind(), made).is_err());
+    assert!(view.root().snapshot_at(&TypeKey::new("never", "seen"), Revision(1)).is_err());
+    view.watch(&kind(), everything(""), view.root().revision()).unwrap();
+    view.close().await;
 }

@@ -37,6 +37,8 @@ mod restarts;
 mod scenarios;
 mod serve;
 mod support;
+mod user_types;
+mod user_types_extras;
 mod watches;
 
 #[test]

@@ -1,11 +1,13 @@
 //! Deleting all objects of a collection that match.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures::future::join_all;
 use http::{Response, StatusCode};
 
 use crate::store::{Expect, Place};
-use crate::view::{CommitError, Draft};
+use crate::view::{CommitError, Draft, Entry};
 
 use super::object::{DeleteOptions, unavailable};
 use super::{Call, Shape, json_response};
@@ -28,9 +30,12 @@ impl Call<'_> {
         let limit = if options.limit == 0 { usize::MAX } else { options.limit };
         let found: Vec<_> = snapshot
             .list(&filter.scope, None)
-            .filter(|(path, entry)| filter.selects(path, entry))
+            .filter(|(_, path, entry)| filter.selects(path, entry))
             .take(limit)
-            .map(|(path, entry)| (path.clone(), entry.clone()))
+            .map(|(origin, path, entry)| {
+                let (kind, origin) = (self.served.key.clone(), origin.clone());
+                (Place { kind, origin, path: path.clone() }, entry.clone())
+            })
             .collect();
         let mut gone = Vec::with_capacity(found.len());
         for slice in found.chunks(SLICE) {
@@ -38,7 +43,7 @@ impl Call<'_> {
                 gone.extend(slice.iter().map(|(_, entry)| entry.clone()));
                 continue;
             }
-            let deletes = slice.iter().map(|(path, _)| self.delete_at(path));
+            let deletes = slice.iter().map(|(place, _)| self.delete_at(place));
             for outcome in join_all(deletes).await {
                 gone.extend(outcome?);
             }
@@ -48,13 +53,8 @@ impl Call<'_> {
         Ok(json_response(StatusCode::OK, encoder.list(gone, &metadata)))
     }
 
-    /// Deletes what lives at `path` now; none if somebody else has.
-    async fn delete_at(
-        &self,
-        path: &std::sync::Arc<str>,
-    ) -> Result<Option<std::sync::Arc<crate::view::Entry>>, ApiError> {
-        let (kind, origin) = (self.served.key.clone(), self.served.origin.clone());
-        let place = Place { kind, origin, path: path.clone() };
+    /// Deletes what lives at `place` now; none if somebody else has.
+    async fn delete_at(&self, place: &Place) -> Result<Option<Arc<Entry>>, ApiError> {
         let mut current =
             self.app.view.root().get(&place.kind, &place.origin, &place.path).cloned();
         while let Some(entry) = current {

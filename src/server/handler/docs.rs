@@ -12,7 +12,7 @@ use crate::server::discovery::{Dialect, Document, version};
 use crate::server::metrics::Facts;
 use crate::server::query::Query;
 use crate::server::status::{ApiError, quoted};
-use crate::store::Origin;
+use crate::server::types::{BuiltIn, Documents};
 
 /// The checks of `/livez`, `/readyz` and `/healthz`.
 const CHECKS: [&str; 3] = ["ping", "store", "shutdown"];
@@ -76,13 +76,8 @@ impl App {
             .into_iter()
             .map(|it| {
                 let (group, resource) = it.kind.parts();
-                let origin = match &it.origin {
-                    Origin::Definitions => "",
-                    Origin::BuiltIn => "customresources",
-                    Origin::Identity(identity) => identity,
-                };
                 json!({
-                    "group": group, "resource": resource, "origin": origin,
+                    "group": group, "resource": resource, "origin": it.origin.as_str(),
                     "shard": it.shard, "cluster": it.cluster, "count": it.count,
                     "bytes": it.bytes, "resourceVersion": it.revision.to_string(),
                 })
@@ -108,6 +103,8 @@ impl App {
         let dialect = Dialect::from_accept(accept.unwrap_or_default());
         // The original has no discovery at its root: under its name neither have we.
         let original = self.options.flavor == Flavor::CacheServer;
+        let documents = self.types.documents(scoped.cluster.as_ref());
+        let Documents { discovery, openapi } = &*documents;
         let found = match &scoped.endpoint {
             Endpoint::Health(check) => return Ok(self.health(check, None, query)),
             Endpoint::HealthCheck(path, check) if CHECKS.contains(&check.as_str()) => {
@@ -115,29 +112,29 @@ impl App {
             }
             Endpoint::Index => return Ok(Self::index(StatusCode::OK)),
             Endpoint::Version => return Ok(answer(&version(), head)),
-            Endpoint::OpenApiIndex => Some(self.openapi.index()),
+            Endpoint::OpenApiIndex => Some(openapi.index()),
             Endpoint::OpenApi(group, version) if group.is_empty() => {
-                self.openapi.document(&format!("api/{version}"))
+                openapi.document(&format!("api/{version}"))
             }
             Endpoint::OpenApi(group, version) => {
-                self.openapi.document(&format!("apis/{group}/{version}"))
+                openapi.document(&format!("apis/{group}/{version}"))
             }
-            Endpoint::Core if !original => Some(self.discovery.core(dialect)),
-            Endpoint::Groups if !original => Some(self.discovery.groups(dialect)),
+            Endpoint::Core if !original => Some(discovery.core(dialect)),
+            Endpoint::Groups if !original => Some(discovery.groups(dialect)),
             Endpoint::Groups => return Err(ApiError::page_not_found()),
             Endpoint::Group(_) | Endpoint::GroupVersion(..) if scoped.cluster.is_none() => {
                 return Err(no_cluster_of(&scoped.path, head));
             }
             Endpoint::Group(group) => {
-                Some(self.discovery.group(group).ok_or_else(ApiError::page_not_found)?)
+                Some(discovery.group(group).ok_or_else(ApiError::page_not_found)?)
             }
             Endpoint::GroupVersion(group, version) if !group.is_empty() => {
-                match self.discovery.version(group, version) {
+                match discovery.version(group, version) {
                     None if original => return Ok(empty_version(group, version)),
                     found => Some(found.ok_or_else(ApiError::page_not_found)?),
                 }
             }
-            Endpoint::GroupVersion(_, version) if !original => self.discovery.version("", version),
+            Endpoint::GroupVersion(_, version) if !original => discovery.version("", version),
             _ => None,
         };
         match found {
@@ -149,7 +146,7 @@ impl App {
     /// What paths there are: the answer to `/`, and to a path that nobody knows.
     fn index(status: StatusCode) -> Response<Body> {
         let mut paths = vec!["/apis".to_owned()];
-        for kind in super::Types::all() {
+        for kind in BuiltIn::all() {
             for version in &kind.versions {
                 paths.push(format!("/apis/{}", kind.group));
                 paths.push(format!("/apis/{}/{}", kind.group, version.name));

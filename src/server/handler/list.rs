@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::{Response, StatusCode};
 
 use crate::model::Revision;
+use crate::store::Origin;
 use crate::view::{Entry, Filter, Recall, Scope, Snapshot};
 
 use super::token::Token;
@@ -17,8 +18,8 @@ use crate::server::status::ApiError;
 /// The items of one page, and where it ends.
 struct Page {
     items: Vec<Arc<Entry>>,
-    /// The path of the last item, if there is more after it.
-    last: Option<Arc<str>>,
+    /// Where the last item stands, if there is more after it.
+    last: Option<(Origin, Arc<str>)>,
 }
 
 impl Call<'_> {
@@ -41,20 +42,19 @@ impl Call<'_> {
         if token.is_none() {
             self.note_relist(&options, snapshot.revision);
         }
-        let after = token.as_ref().map(|token| format!("{}{}", filter.scope.prefix(), token.after));
-        let page = page(&snapshot, &filter, after.as_deref(), options.limit);
+        let after = token.as_ref().map(|token| position(&filter.scope, &token.after));
+        let after = after.as_ref().map(|(origin, path)| (origin, path.as_str()));
+        let page = page(&snapshot, &filter, after, options.limit);
         let left = match (&page.last, filter.has_selectors()) {
             (None, _) | (_, true) => None,
             (Some(_), false) => {
                 let known = token.and_then(|token| token.left);
-                let all =
-                    known.unwrap_or_else(|| snapshot.list(&filter.scope, after.as_deref()).count());
+                let all = known.unwrap_or_else(|| snapshot.list(&filter.scope, after).count());
                 Some(all.saturating_sub(page.items.len()))
             }
         };
-        let prefix = filter.scope.prefix().len();
-        let next = page.last.map(|path| {
-            let after = path[prefix..].to_owned();
+        let next = page.last.map(|(origin, path)| {
+            let after = position_text(&filter.scope, &origin, &path);
             Token { revision: Some(snapshot.revision), after, left }.encode()
         });
         let metadata = ListMetadata {
@@ -123,21 +123,46 @@ impl Call<'_> {
     }
 }
 
+/// How a token writes the place of an item: by what follows the prefix that the keys of
+/// the whole list share. Where a list spans several origins that prefix ends before them.
+fn position_text(scope: &Scope, origin: &Origin, path: &str) -> String {
+    match scope.origin {
+        Some(_) => path[scope.prefix().len()..].to_owned(),
+        None => format!("{}/{path}", origin.as_str()),
+    }
+}
+
+/// The place that a token's text means.
+fn position(scope: &Scope, text: &str) -> (Origin, String) {
+    if let Some(origin) = &scope.origin {
+        return (origin.clone(), format!("{}{text}", scope.prefix()));
+    }
+    let (origin, path) = text.split_once('/').unwrap_or((text, ""));
+    (Origin::of_segment(origin), path.to_owned())
+}
+
 /// At most `limit` items that match, or all of them if it is 0.
-fn page(snapshot: &Snapshot, filter: &Filter, after: Option<&str>, limit: usize) -> Page {
+fn page(
+    snapshot: &Snapshot,
+    filter: &Filter,
+    after: Option<(&Origin, &str)>,
+    limit: usize,
+) -> Page {
     let mut items = Vec::new();
     let mut last = None;
     let selects = filter.has_selectors();
-    for (path, entry) in snapshot.list(&filter.scope, after) {
+    for (origin, path, entry) in snapshot.list(&filter.scope, after) {
         if selects && !filter.selects(path, entry) {
             continue;
         }
         if limit > 0 && items.len() == limit {
+            let last =
+                last.map(|(origin, path): (&Origin, &Arc<str>)| (origin.clone(), path.clone()));
             return Page { items, last };
         }
         items.push(entry.clone());
         if limit > 0 {
-            last = Some(path.clone());
+            last = Some((origin, path));
         }
     }
     Page { items, last: None }

@@ -31,18 +31,16 @@ use super::auth::{Access, Asked, Identity, forbidden_message};
 use super::body::Body;
 use super::conn::limits::SEND_BUFFER_BYTES;
 use super::conn::{Handler, Peer};
-use super::discovery::Discovery;
 use super::encode::Encoder;
 use super::metrics::{
     InFlight, Metrics, RequestKind, Scope as MetricsScope, StoreFacts, TypeLabels, Verb,
 };
-use super::openapi::OpenApi;
 use super::path::{self, Endpoint, ResourcePath, Route, Scoped};
 use super::plan::{FieldValidation, Incoming, Subject};
 use super::present::{Compress, Presentation};
 use super::query::Query;
 use super::status::{ApiError, Problem, Qualified, quoted};
-use super::types::{Served, Types};
+use super::types::{Asked as AskedType, Found, Registry, Served};
 
 pub use token::Token;
 
@@ -59,9 +57,7 @@ const REPLANS_MAX: usize = 32;
 pub struct App {
     view: Arc<View>,
     keys: Keyspace,
-    types: Types,
-    discovery: Discovery,
-    openapi: OpenApi,
+    types: Registry,
     metrics: Arc<Metrics>,
     options: AppOptions,
     shutdown: Shutdown,
@@ -110,16 +106,8 @@ impl App {
         options: AppOptions,
         shutdown: Shutdown,
     ) -> Self {
-        Self {
-            metrics,
-            view,
-            keys,
-            types: Types::built_in(),
-            discovery: Discovery::new(Types::all()),
-            openapi: OpenApi::new(Types::all()),
-            options,
-            shutdown,
-        }
+        let types = Registry::new(Arc::clone(&view));
+        Self { view, keys, types, metrics, options, shutdown }
     }
 
     async fn answer(
@@ -184,8 +172,8 @@ impl App {
     ) -> Result<Response<Body>, ApiError> {
         let Asking { identity, query, head, seen } = asked;
         let verb = verb_of(&head.method, path, query);
-        let served = self.types.find(&path.group, &path.version, &path.resource);
-        seen.resource(self, path, verb, served.is_some());
+        let served = self.type_of(scoped, path, &head.headers);
+        seen.resource(self, path, verb, served.as_deref());
         admit_resource(identity, scoped, path, verb)?;
         if path.identity.as_deref() == Some("") {
             let resource = &path.resource;
@@ -197,7 +185,8 @@ impl App {
             return Err(docs::no_cluster(scoped, path, verb));
         };
         let served = served.ok_or_else(ApiError::page_not_found)?;
-        let call = Call { app: self, scoped, cluster, path, served, query, headers: &head.headers };
+        let headers = &head.headers;
+        let call = Call { app: self, scoped, cluster, path, served: &served, query, headers };
         call.check_scope(verb)?;
         let kind = match verb {
             "get" | "list" | "watch" => RequestKind::ReadOnly,
@@ -205,7 +194,7 @@ impl App {
         };
         let place = self.enter(kind, identity)?;
         if verb == "watch" {
-            return call.watch(self.enter(RequestKind::Watch, identity)?, place);
+            return call.watch(self.enter(RequestKind::Watch, identity)?, place).await;
         }
         let answer = tokio::time::timeout(REQUEST_TIMEOUT, call.run(verb, body)).await;
         let answer = answer.unwrap_or_else(|_| Err(ApiError::timed_out()))?;
@@ -221,6 +210,29 @@ impl App {
         let ceiling = self.options.admission.ceiling(kind, identity.is_admin());
         let place = self.metrics.requests.in_flight(kind, ceiling);
         place.ok_or_else(|| admission::refusal(kind, ceiling))
+    }
+
+    fn labels(&self, served: &Served, path: &ResourcePath) -> TypeLabels {
+        let version = served.known_version(&path.version);
+        self.metrics.requests.labels(&path.group, version, &path.resource)
+    }
+
+    /// The type that a request means.
+    fn type_of(
+        &self,
+        scoped: &Scoped,
+        path: &ResourcePath,
+        headers: &HeaderMap,
+    ) -> Option<Found<'_>> {
+        let accept = headers.get(header::ACCEPT).and_then(|it| it.to_str().ok());
+        self.types.find(&AskedType {
+            group: &path.group,
+            version: &path.version,
+            resource: &path.resource,
+            identity: path.identity.as_deref(),
+            cluster: scoped.cluster.as_ref()?,
+            accept: accept.unwrap_or_default(),
+        })
     }
 }
 
@@ -284,12 +296,10 @@ impl Seen {
         }
     }
 
-    fn resource(&mut self, app: &App, path: &ResourcePath, verb: &str, served: bool) {
-        let requests = &app.metrics.requests;
-        self.labels = if served {
-            requests.labels(&path.group, &path.version, &path.resource)
-        } else {
-            requests.unknown().clone()
+    fn resource(&mut self, app: &App, path: &ResourcePath, verb: &str, served: Option<&Served>) {
+        self.labels = match served {
+            Some(served) => app.labels(served, path),
+            None => app.metrics.requests.unknown().clone(),
         };
         self.verb = match verb {
             "get" => Verb::Get,
@@ -371,8 +381,7 @@ impl Call<'_> {
     }
 
     fn labels(&self) -> TypeLabels {
-        let path = self.path;
-        self.app.metrics.requests.labels(&path.group, &path.version, &path.resource)
+        self.app.labels(self.served, self.path)
     }
 
     fn metrics_scope(&self) -> MetricsScope {
@@ -436,7 +445,7 @@ impl Call<'_> {
     fn subject(&self, verb: &str) -> Result<Subject<'_>, ApiError> {
         let (shard, cluster) = self.concrete(verb)?;
         Ok(Subject {
-            kind: self.served.kind,
+            kind: &self.served.kind,
             version: &self.path.version,
             shard,
             cluster,
@@ -447,7 +456,7 @@ impl Call<'_> {
     fn scope(&self) -> Scope {
         let namespace = self.path.namespace.as_str();
         Scope {
-            origin: Some(self.served.origin.clone()),
+            origin: self.served.origin.clone(),
             shard: self.scoped.shard.clone(),
             cluster: self.cluster.clone(),
             namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
@@ -458,7 +467,12 @@ impl Call<'_> {
     fn encoder(&self, shape: Shape) -> Result<Encoder, ApiError> {
         let accept = self.headers.get(header::ACCEPT).and_then(|it| it.to_str().ok());
         let form: Form = accept::choose(accept.unwrap_or_default(), shape)?;
-        Encoder::new(self.served, &self.path.version, form, self.query.get("includeObject"))
+        if self.served.origin.is_none() && !matches!(form, Form::Partial(_)) {
+            return Err(ApiError::not_acceptable(accept::OFFERED_METADATA));
+        }
+        let include = self.query.get("includeObject");
+        let says_origin = *self.cluster == Cluster::All;
+        Encoder::new(self.served, &self.path.version, form, include, says_origin)
     }
 
     fn incoming(

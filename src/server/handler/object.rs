@@ -58,11 +58,9 @@ impl Call<'_> {
     /// Where the object of that name lives; an error on a wildcard.
     pub(super) fn place(&self, name: &str) -> Result<Place, ApiError> {
         let subject = self.subject("get")?;
-        Ok(Place {
-            kind: self.served.key.clone(),
-            origin: self.served.origin.clone(),
-            path: subject.path(name).into(),
-        })
+        // Only where several clusters are meant the origin is open.
+        let origin = self.served.origin.clone().ok_or_else(ApiError::page_not_found)?;
+        Ok(Place { kind: self.served.key.clone(), origin, path: subject.path(name).into() })
     }
 
     pub(super) fn stored(&self, place: &Place) -> Option<Arc<Entry>> {

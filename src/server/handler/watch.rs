@@ -19,6 +19,7 @@ use crate::shutdown::Shutdown;
 use crate::store::split_path;
 use crate::view::{Change, Cursor, Entry, EntryDraft, Event, Expired, Filter, Progress};
 
+use super::object::unavailable;
 use super::{Call, Shape, json_response};
 use crate::server::body::Body;
 use crate::server::encode::{CHUNK_BYTES, Encoder, Pieces, error_event};
@@ -91,7 +92,7 @@ struct Watch {
 impl Call<'_> {
     /// Begins a watch that has `open` for as long as it lives, and `reading` until it
     /// has told what there is.
-    pub(super) fn watch(
+    pub(super) async fn watch(
         &self,
         open: InFlight,
         reading: InFlight,
@@ -102,6 +103,9 @@ impl Call<'_> {
         if let Some(name) = &self.path.name {
             filter.scope.name = Some(name.clone());
         }
+        // A user's type may have been declared a moment ago.
+        let made = self.app.view.make_watchable(&self.served.key).await;
+        made.map_err(|error| unavailable(&error))?;
         let begun = self.begin(&options, filter);
         let Ok(Beginning { cursor, mut phase, revision, gone }) = begun else {
             let mut frame = Vec::new();
@@ -168,8 +172,8 @@ impl Call<'_> {
         let filter = cursor.filter();
         let items: Vec<_> = snapshot
             .list(&filter.scope, None)
-            .filter(|(path, entry)| filter.selects(path, entry))
-            .map(|(_, entry)| entry.clone())
+            .filter(|(_, path, entry)| filter.selects(path, entry))
+            .map(|(_, _, entry)| entry.clone())
             .collect();
         let end = options.bookmarks.then_some(snapshot.revision);
         let phase = Phase::Initial { items: items.into_iter(), end, place: None };
@@ -193,7 +197,7 @@ fn streaming(body: Body) -> Response<Body> {
 
 impl Shade {
     fn new(call: &Call<'_>) -> Self {
-        let kind = call.served.kind;
+        let kind = &call.served.kind;
         Self { api_version: kind.api_version(&kind.storage_version), kind: kind.kind.clone() }
     }
 

@@ -1,12 +1,12 @@
 //! The index and the documents of one set of types, rendered once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
 use super::{operations, schemas};
 use crate::model::ResourceType;
-use crate::server::discovery::{Document, by_group};
+use crate::server::discovery::{Document, Versions, by_group};
 
 const CONTENT_TYPE: &str = "application/json";
 
@@ -20,11 +20,33 @@ pub struct OpenApi {
 impl OpenApi {
     /// Renders every document about `types`.
     pub fn new<'a>(types: impl IntoIterator<Item = &'a ResourceType>) -> Self {
-        let mut documents = BTreeMap::new();
-        for (group, versions) in by_group(types) {
+        Self::render(by_group(types), |_| true, BTreeMap::new())
+    }
+
+    /// The documents about the types of these and `more`, of which only those are
+    /// rendered that `more` has a part in. `base` are the types of these.
+    #[must_use]
+    pub fn with<'a>(&self, base: &[&'a ResourceType], more: &[&'a ResourceType]) -> Self {
+        let touched: BTreeSet<String> = more
+            .iter()
+            .flat_map(|it| it.versions.iter().map(|version| name(&it.group, &version.name)))
+            .collect();
+        let types = base.iter().chain(more).copied();
+        Self::render(by_group(types), |name| touched.contains(name), self.documents.clone())
+    }
+
+    fn render(
+        groups: BTreeMap<&str, Versions<'_>>,
+        wanted: impl Fn(&str) -> bool,
+        mut documents: BTreeMap<String, Document>,
+    ) -> Self {
+        for (group, versions) in groups {
             for (version, types) in versions {
-                let document = Document::new(CONTENT_TYPE, &content(group, version, &types));
-                documents.insert(name(group, version), document);
+                let name = name(group, version);
+                if wanted(&name) {
+                    let content = content(group, version, &types);
+                    documents.insert(name, Document::new(CONTENT_TYPE, &content));
+                }
             }
         }
         // Rooted here and nowhere else: clients put the path of their server before it, which
@@ -114,6 +136,20 @@ mod tests {
             assert_eq!(OpenApi::new(types()).document(name).unwrap(), document);
         }
         assert!(documents.document("apis/apis.kcp.io/v1").is_none());
+    }
+
+    #[test]
+    fn documents_with_more_types_are_those_of_all_of_them() {
+        let mut more = builtin::types()[0].clone();
+        "things".clone_into(&mut more.resource);
+        "Thing".clone_into(&mut more.kind);
+        let mut apart = more.clone();
+        apart.group.clear();
+        let (base, more) = (types().collect::<Vec<_>>(), [&more, &apart]);
+        let joined = OpenApi::new(types()).with(&base, &more);
+        let all = OpenApi::new(base.iter().chain(&more).copied());
+        assert_eq!(joined.index(), all.index());
+        assert_eq!(joined.documents, all.documents);
     }
 
     #[test]

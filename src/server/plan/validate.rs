@@ -2,17 +2,14 @@
 
 use serde_json::Value;
 
-use crate::model::NameRule;
 use crate::model::json::scan;
 use crate::model::metadata::{Field, Metadata};
+use crate::model::{NameRule, SUBDOMAIN_LEN_MAX, is_dns_label, is_dns_subdomain};
 
 use super::owners;
 use crate::server::status::{Problem, quoted};
 
-/// The longest DNS-1123 subdomain.
-const SUBDOMAIN_LEN_MAX: usize = 253;
-
-/// The longest DNS-1123 label, name part of a qualified name, and label value.
+/// The longest name part of a qualified name, and the longest label value.
 const LABEL_LEN_MAX: usize = 63;
 
 /// The most bytes that all annotations of an object may have, keys and values.
@@ -33,7 +30,7 @@ pub(super) fn name(rule: NameRule, name: &str) -> Vec<Problem> {
         NameRule::Subdomain if name.len() > SUBDOMAIN_LEN_MAX => {
             bad("must be no more than 253 bytes")
         }
-        NameRule::Subdomain if !is_subdomain(name) => bad(SUBDOMAIN),
+        NameRule::Subdomain if !is_dns_subdomain(name) => bad(SUBDOMAIN),
         NameRule::PathSegment if matches!(name, "." | "..") => bad(&format!("may not be '{name}'")),
         NameRule::PathSegment if name.contains('/') => bad("may not contain '/'"),
         NameRule::PathSegment if name.contains('%') => bad("may not contain '%'"),
@@ -43,7 +40,7 @@ pub(super) fn name(rule: NameRule, name: &str) -> Vec<Problem> {
 
 /// What is wrong with a namespace.
 pub(super) fn namespace(name: &str) -> Vec<Problem> {
-    if is_label(name) {
+    if is_dns_label(name) {
         return Vec::new();
     }
     vec![Problem::invalid("metadata.namespace", &quoted(name.as_bytes()), LABEL)]
@@ -99,7 +96,7 @@ fn qualified(field: &str, key: &[u8], problems: &mut Vec<Problem>) {
         let prefix = std::str::from_utf8(prefix).unwrap_or_default();
         if prefix.is_empty() {
             bad("prefix part must be non-empty");
-        } else if prefix.len() > SUBDOMAIN_LEN_MAX || !is_subdomain(prefix) {
+        } else if !is_dns_subdomain(prefix) {
             bad(&format!("prefix part {SUBDOMAIN}"));
         }
     }
@@ -117,23 +114,4 @@ fn is_qualified_part(name: &[u8]) -> bool {
     name.first().is_some_and(alnum)
         && name.last().is_some_and(alnum)
         && name.iter().all(|b| alnum(b) || matches!(b, b'-' | b'_' | b'.'))
-}
-
-fn is_label(name: &str) -> bool {
-    let alnum = |b: &u8| matches!(b, b'a'..=b'z' | b'0'..=b'9');
-    let bytes = name.as_bytes();
-    bytes.len() <= LABEL_LEN_MAX
-        && bytes.first().is_some_and(alnum)
-        && bytes.last().is_some_and(alnum)
-        && bytes.iter().all(|b| alnum(b) || *b == b'-')
-}
-
-fn is_subdomain(name: &str) -> bool {
-    let alnum = |b: &u8| matches!(b, b'a'..=b'z' | b'0'..=b'9');
-    name.split('.').all(|word| {
-        let bytes = word.as_bytes();
-        bytes.first().is_some_and(alnum)
-            && bytes.last().is_some_and(alnum)
-            && bytes.iter().all(|b| alnum(b) || *b == b'-')
-    })
 }

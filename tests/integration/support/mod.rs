@@ -27,7 +27,8 @@ pub use client::{Answer, Client, Request, Watch};
 pub use env::{CommandOutput, KCPCTL, TestEnv};
 pub use kubectl::Kubectl;
 pub use objects::{
-    APIEXPORTS, CLUSTERROLES, CRDS, ROLES, annotated, api_export, at, cluster_role, role,
+    APIEXPORTS, CLUSTERROLES, CRDS, Declaring, OBJECTS, PARTIAL, PARTIAL_LIST, ROLES, TABLE,
+    annotated, api_export, at, cluster_role, declare, role, thing,
 };
 pub use server::Server;
 

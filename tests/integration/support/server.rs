@@ -140,6 +140,11 @@ impl Server {
         }
     }
 
+    /// Whether it is not the executable under test, but another to hold to its contract.
+    pub fn is_foreign(&self) -> bool {
+        matches!(self.personality, Personality::CacheServer { ports: Some(_), .. })
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -9,7 +9,7 @@ use super::settings::Settings;
 use crate::error::{CliError, Kind};
 use crate::server::bootstrap::{self, BootstrapError};
 use crate::server::metrics::{Metrics, StoreFacts};
-use crate::server::types::Types;
+use crate::server::types::BuiltIn;
 use crate::server::{App, AppOptions};
 use crate::shutdown::Shutdown;
 use crate::store::{Embedded, Keyspace, NameLog};
@@ -39,7 +39,7 @@ impl Server {
             history_bytes: budget.history,
             history_millis: HISTORY_MILLIS,
             memory_limit: budget.memory,
-            kinds: Types::built_in().keys(),
+            kinds: BuiltIn::new().keys(),
             clock: now_millis,
             decode: bootstrap::decode,
         };
