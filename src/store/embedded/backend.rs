@@ -164,12 +164,21 @@ impl Embedded {
         }
         let (mark, noted) = Mark::open(home.path())?;
         let checked = journal::check(home.path(), &path, noted)?;
-        let log = Log::open(&path, options.table_bytes)?;
-        let last = log.reach()?.revision;
-        check_reach(&home, last, noted)?;
-        if let Some(copy) = checked.copy {
-            std::fs::remove_file(&copy).map_err(|error| Error::at(&copy, "remove", error))?;
-        }
+        let opened = Log::open(&path, options.table_bytes).and_then(|log| {
+            let last = log.reach()?.revision;
+            check_reach(&home, last, noted)?;
+            Ok((log, last))
+        });
+        let (log, last) = match (opened, checked.cut) {
+            (Ok(opened), cut) => {
+                cut.map_or(Ok(()), journal::Cut::confirm)?;
+                opened
+            }
+            (Err(error), cut) => {
+                cut.map_or(Ok(()), journal::Cut::undo)?;
+                return Err(error);
+            }
+        };
         mark.set(last);
         mark.sync();
         if !home.settled() {

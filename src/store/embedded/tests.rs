@@ -276,3 +276,24 @@ fn many_tables_and_journals_are_read_back_in_order() {
     assert_eq!(loaded.revision.0, wanted[wanted.len() - 1]);
     assert!(changes.iter().all(|change| change.value.as_ref().unwrap().len() == 2000));
 }
+
+#[test]
+fn a_store_whose_first_batch_is_damaged_is_refused_and_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    let value = "v".repeat(1000);
+    commit(&store, vec![put("/a", &value, None), put("/b", &value, None)]);
+    drop(store);
+    let journal = dir.path().join("store/log/0.jnl");
+    let mut bytes = std::fs::read(&journal).unwrap();
+    let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    for byte in &mut bytes[written / 2..written / 2 + 64] {
+        *byte = !*byte;
+    }
+    std::fs::write(&journal, &bytes).unwrap();
+    for _ in 0..2 {
+        let refused = Embedded::open(&dir.path().join("store"), options()).unwrap_err();
+        assert!(matches!(refused, Error::Damaged { .. }), "{refused:?}");
+        assert!(std::fs::read(&journal).unwrap() == bytes, "the refusal changed the journal");
+    }
+}
