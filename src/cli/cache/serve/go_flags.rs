@@ -2,8 +2,8 @@
 //!
 //! Names and defaults are the original's, so that whatever starts it starts us: a test
 //! harness, a Deployment of the operator. What means something here is obeyed; what
-//! does not (the embedded etcd's ports, a watch cache) is accepted and said so once in
-//! the log.
+//! does not (the embedded etcd's ports, a watch cache) is accepted, and the help and the
+//! log say why.
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -15,7 +15,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::args::PORT;
 use super::logging::{LogFormat, LogSettings};
-use super::settings::{KEY_PREFIX, Limits, Settings, SettingsError, serving_pair};
+use super::settings::{Ignored, KEY_PREFIX, Limits, Settings, SettingsError, serving_pair};
 use super::values::{parse_bool, parse_span, path_or_none};
 use crate::server::Flavor;
 use crate::server::conn::TlsRules;
@@ -31,51 +31,62 @@ const ROOT_DIRECTORY: &str = ".kcp-cache";
 /// The prefix that the original replaces by its own.
 const REGISTRY_PREFIX: &str = "/registry";
 
-/// Flags with a value that mean nothing here.
-const IGNORED_VALUES: &[&str] = &[
-    "authorization-always-allow-paths",
-    "default-watch-cache-size",
-    "delete-collection-workers",
-    "embedded-etcd-client-port",
-    "embedded-etcd-ecdsa-curve",
-    "embedded-etcd-listen-metrics-urls",
-    "embedded-etcd-peer-port",
-    "embedded-etcd-quota-backend-bytes",
-    "embedded-etcd-wal-size-bytes",
-    "encryption-provider-config",
-    "etcd-cafile",
-    "etcd-certfile",
-    "etcd-compaction-interval",
-    "etcd-count-metric-poll-period",
-    "etcd-db-metric-poll-interval",
-    "etcd-healthcheck-timeout",
-    "etcd-keyfile",
-    "etcd-readycheck-timeout",
-    "etcd-servers-overrides",
-    "feature-gates",
-    "lease-reuse-duration-seconds",
-    "log-flush-frequency",
-    "log-json-info-buffer-size",
-    "log-text-info-buffer-size",
-    "storage-backend",
-    "storage-media-type",
-    "tls-sni-cert-key",
-    "vmodule",
-    "watch-cache-sizes",
+/// Flags with a value that mean nothing here, and why.
+const IGNORED_VALUES: &[(&str, &str)] = &[
+    ("authorization-always-allow-paths", HEALTH_IS_OPEN),
+    ("default-watch-cache-size", IN_MEMORY),
+    ("delete-collection-workers", "A collection is deleted in batches by one writer"),
+    ("embedded-etcd-client-port", NO_ETCD),
+    ("embedded-etcd-ecdsa-curve", NO_ETCD),
+    ("embedded-etcd-listen-metrics-urls", NO_ETCD),
+    ("embedded-etcd-peer-port", NO_ETCD),
+    ("embedded-etcd-quota-backend-bytes", "The store grows until the disk is full"),
+    ("embedded-etcd-wal-size-bytes", NO_ETCD),
+    ("etcd-cafile", NO_ETCD),
+    ("etcd-certfile", NO_ETCD),
+    ("etcd-compaction-interval", "History is five minutes, or what its memory holds"),
+    ("etcd-count-metric-poll-period", COUNTED),
+    ("etcd-db-metric-poll-interval", COUNTED),
+    ("etcd-healthcheck-timeout", NO_ETCD),
+    ("etcd-keyfile", NO_ETCD),
+    ("etcd-readycheck-timeout", NO_ETCD),
+    ("feature-gates", "There are no features to switch"),
+    ("lease-reuse-duration-seconds", NO_ETCD),
+    ("log-flush-frequency", LOG_IS_DIRECT),
+    ("log-json-info-buffer-size", LOG_IS_DIRECT),
+    ("log-text-info-buffer-size", LOG_IS_DIRECT),
+    ("storage-backend", "There is one, and it is inside"),
+    ("storage-media-type", "Objects are kept as JSON, as the original keeps them"),
+    ("tls-sni-cert-key", "One certificate serves every name"),
+    ("vmodule", "`KCPCTL_LOG` says what is logged of which part"),
+    ("watch-cache-sizes", IN_MEMORY),
 ];
 
 /// Flags without one.
-const IGNORED_SWITCHES: &[&str] = &[
-    "disable-http2-serving",
-    "embedded-etcd-force-new-cluster",
-    "enable-garbage-collector",
-    "encryption-provider-config-automatic-reload",
-    "log-json-split-stream",
-    "log-text-split-stream",
-    "permit-address-sharing",
-    "permit-port-sharing",
-    "watch-cache",
+const IGNORED_SWITCHES: &[(&str, &str)] = &[
+    ("disable-http2-serving", "Clients choose between HTTP/1.1 and HTTP/2"),
+    ("embedded-etcd-force-new-cluster", NO_ETCD),
+    ("enable-garbage-collector", "A cache collects nothing: owners live elsewhere"),
+    ("log-json-split-stream", LOG_IS_DIRECT),
+    ("log-text-split-stream", LOG_IS_DIRECT),
+    ("permit-address-sharing", ONE_PROCESS),
+    ("permit-port-sharing", ONE_PROCESS),
+    ("watch-cache", IN_MEMORY),
 ];
+
+/// Flags that would be dangerous to overlook: what they ask for is not done.
+const REFUSED: &[&str] = &[
+    "encryption-provider-config",
+    "encryption-provider-config-automatic-reload",
+    "etcd-servers-overrides",
+];
+
+const COUNTED: &str = "Objects and bytes are counted as they change";
+const HEALTH_IS_OPEN: &str = "/healthz, /livez and /readyz are open to everyone, and nothing else";
+const IN_MEMORY: &str = "Every list and watch is served from memory";
+const LOG_IS_DIRECT: &str = "The log goes to stderr, line by line";
+const NO_ETCD: &str = "There is no etcd inside";
+const ONE_PROCESS: &str = "A port and a store belong to one process";
 
 /// Reads the command line of the original; its error is shown as it is.
 pub(super) fn parse(
@@ -90,7 +101,9 @@ fn command() -> Command {
     };
     let path = |name, help| flag(name, "FILE", help).value_parser(path_or_none());
     let dir = |name, help| flag(name, "DIR", help).value_parser(path_or_none());
-    let ignored = |name: &'static str| flag(name, "VALUE", "Accepted, and means nothing here");
+    let ignored = |&(name, why): &(&'static str, &'static str)| {
+        flag(name, "VALUE", why).help_heading("Accepted, and without effect here")
+    };
     Command::new(EXECUTABLE)
         .version(env!("CARGO_PKG_VERSION"))
         .about("Run the cache server that kcp's shards share")
@@ -114,10 +127,10 @@ fn command() -> Command {
         .arg(flag("synthetic-delay", "DURATION", "Time that each request waits before anything else").default_value("0s").value_parser(parse_span))
         .arg(flag("logging-format", "FORMAT", "Form of the log").default_value("text").value_parser(value_parser!(LogFormat)))
         .arg(Arg::new("v").short('v').long("v").value_name("N").help("How much is logged").default_value("0").value_parser(value_parser!(u8)))
-        .args(IGNORED_VALUES.iter().map(|name| ignored(name).hide(true)))
-        .args(IGNORED_SWITCHES.iter().map(|name| {
-            ignored(name)
-                .hide(true)
+        .args(REFUSED.iter().map(|name| flag(name, "VALUE", "Refused").num_args(0..=1).hide(true)))
+        .args(IGNORED_VALUES.iter().map(ignored))
+        .args(IGNORED_SWITCHES.iter().map(|switch| {
+            ignored(switch)
                 .action(ArgAction::Set)
                 .num_args(0..=1)
                 .require_equals(true)
@@ -132,6 +145,9 @@ fn settings(matches: &ArgMatches) -> Result<Settings, SettingsError> {
         path.filter(|path| !path.as_os_str().is_empty())
     };
     let text = |name: &str| matches.get_one::<String>(name).cloned().unwrap_or_default();
+    if let Some(name) = REFUSED.iter().find(|name| !text(name).is_empty()) {
+        return Err(SettingsError::NotDone { flag: format!("--{name}") });
+    }
     if text("etcd-servers") != "embedded" {
         return Err(SettingsError::ExternalEtcd);
     }
@@ -176,11 +192,11 @@ fn settings(matches: &ArgMatches) -> Result<Settings, SettingsError> {
 }
 
 /// The flags that were given and mean nothing here.
-fn ignored(matches: &ArgMatches) -> Vec<String> {
-    let names = IGNORED_VALUES.iter().chain(IGNORED_SWITCHES);
-    names
-        .filter(|name| matches.value_source(name) == Some(ValueSource::CommandLine))
-        .map(|name| format!("--{name}"))
+fn ignored(matches: &ArgMatches) -> Vec<Ignored> {
+    let flags = IGNORED_VALUES.iter().chain(IGNORED_SWITCHES);
+    flags
+        .filter(|(name, _)| matches.value_source(name) == Some(ValueSource::CommandLine))
+        .map(|&(name, why)| Ignored { flag: format!("--{name}"), why })
         .collect()
 }
 
@@ -191,6 +207,10 @@ mod tests {
     fn parsed(flags: &[&str]) -> Settings {
         let args = [&[EXECUTABLE], flags].concat();
         parse(args.into_iter().map(OsString::from)).unwrap().unwrap()
+    }
+
+    fn ignored(settings: &Settings) -> Vec<&str> {
+        settings.ignored.iter().map(|it| it.flag.as_str()).collect()
     }
 
     #[test]
@@ -214,7 +234,10 @@ mod tests {
         assert_eq!(settings.data_dir, Some("/w/.kcp-cache".into()));
         assert_eq!(settings.store_dir, PathBuf::from("/w/.kcp-cache/etcd-server"));
         assert_eq!(settings.key_prefix, "/cache");
-        assert_eq!(settings.ignored, ["--embedded-etcd-client-port", "--embedded-etcd-peer-port"]);
+        assert_eq!(
+            ignored(&settings),
+            ["--embedded-etcd-client-port", "--embedded-etcd-peer-port"]
+        );
     }
 
     #[test]
@@ -236,7 +259,7 @@ mod tests {
     #[test]
     fn switches_are_written_as_in_go() {
         let settings = parsed(&["--client-ca-file", "a", "--watch-cache", "--v", "4"]);
-        assert_eq!(settings.ignored, ["--watch-cache"]);
+        assert_eq!(ignored(&settings), ["--watch-cache"]);
         assert_eq!(settings.log.verbosity, 4);
         parsed(&["--client-ca-file=a", "--watch-cache=false", "--watch-cache=true"]);
     }
@@ -253,5 +276,11 @@ mod tests {
             SettingsError::ExternalEtcd
         );
         assert_eq!(refused(&["--client-ca-file=a", "--tls-cert-file=c"]), SettingsError::HalfAPair);
+        // Who asked for encryption must not find out later that there was none.
+        let encryption = "--encryption-provider-config";
+        assert_eq!(
+            refused(&["--client-ca-file=a", &format!("{encryption}=c.yaml")]),
+            SettingsError::NotDone { flag: encryption.to_owned() }
+        );
     }
 }

@@ -17,7 +17,7 @@ use super::data_dir::DataDir;
 use super::files::Files;
 use super::logging;
 use super::memory::{self, Budget};
-use super::settings::{Limits, Settings};
+use super::settings::{Ignored, Limits, Settings};
 use super::talk::Talk;
 use super::upkeep::Upkeep;
 use super::wiring::Server;
@@ -51,11 +51,9 @@ async fn serve(settings: Settings) -> Result<(), CliError> {
         CliError::new(Kind::Internal, cause)
     })?;
     tokio::spawn(signals);
-    if !settings.ignored.is_empty() {
-        let flags = settings.ignored.join(" ");
-        tracing::info!(flags, "these flags of the original mean nothing here");
+    for Ignored { flag, why } in &settings.ignored {
+        tracing::info!(flag, why, "a flag of the original has no effect here");
     }
-
     let absent = settings.tls_rules.absent();
     if !absent.is_empty() {
         let suites = absent.join(" ");

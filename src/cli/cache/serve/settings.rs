@@ -53,7 +53,7 @@ pub(super) struct Settings {
     /// What is logged, and how.
     pub log: LogSettings,
     /// Flags that were given and mean nothing here.
-    pub ignored: Vec<String>,
+    pub ignored: Vec<Ignored>,
 }
 
 /// What clients may ask for and cost.
@@ -82,6 +82,15 @@ impl Default for Limits {
             stall_timeout: STALL_TIMEOUT,
         }
     }
+}
+
+/// A flag of the original that was given and means nothing here.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Ignored {
+    /// Its name, with the dashes.
+    pub flag: String,
+    /// Why not.
+    pub why: &'static str,
 }
 
 /// The installation that a server belongs to.
@@ -118,6 +127,12 @@ pub(super) enum SettingsError {
     /// A store that this version does not have.
     #[error("--etcd-servers names an external etcd, and this version keeps its data itself")]
     ExternalEtcd,
+    /// Something that nobody may believe to have.
+    #[error("{flag} asks for what this server does not do, and it will not look as if it did")]
+    NotDone {
+        /// The flag.
+        flag: String,
+    },
     /// History takes everything.
     #[error(
         "--history-bytes takes {history} of the {limit} bytes that --memory-limit allows, and leaves no room for objects"
