@@ -65,6 +65,21 @@ pub struct Loaded {
     pub floor: Revision,
     /// Types of which later changes than `floor` were forgotten, and up to where.
     pub floors: Vec<(TypeKey, Revision)>,
+    /// Revisions that were never given out and never will be, in order.
+    pub gaps: Vec<Gap>,
+}
+
+/// Revisions between two lives of a store, both ends excluded.
+///
+/// A client that holds one of them had it from a copy of the store that went on
+/// elsewhere: from what was written before a backup was put back. What it knows is not
+/// what is stored.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Gap {
+    /// The last revision of a life.
+    pub after: Revision,
+    /// The first revision of the next one.
+    pub before: Revision,
 }
 
 /// Changes that nobody can ask for any longer.
@@ -98,7 +113,8 @@ pub struct Forgotten {
 ///   turn out to be stored, whole or in part, never twice.
 /// * `load` and then `follow` give every change that is still remembered once and
 ///   in order; none above the floor is skipped.
-/// * Revisions never go back, not even in a new life of the same store.
+/// * Revisions never go back, and none is given out twice, not even in a new life of
+///   the same store or after an older copy of it was put back.
 pub trait Backend: Send + Sync + 'static {
     /// Reads every change that is still remembered, oldest first, into `each`.
     fn load(

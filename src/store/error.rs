@@ -102,7 +102,7 @@ impl Error {
                 .to_owned(),
             Self::Damaged { path, .. } => format!(
                 "restore `{0}` from a backup, or move it away and start with an empty cache, which \
-                 each shard fills again when it is restarted",
+                 running shards fill again",
                 path.display()
             ),
             Self::Suspended { .. } => {

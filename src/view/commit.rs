@@ -13,9 +13,12 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::model::Revision;
-use crate::store::{Backend, Expect, Forget, Forgotten, Keyspace, Origin, Place, TypeKey, Write};
+use crate::store::{
+    Backend, Expect, Forget, Forgotten, Keyspace, Line, NameLog, Origin, Place, TypeKey, Write,
+};
 
 use super::entry::{Entry, EntryDraft};
+use super::gone::Gone;
 use super::memory::{Crossing, Memory};
 use super::open::{Clock, Options, Stats};
 use super::ring::Change;
@@ -90,6 +93,8 @@ pub(super) struct Committer<B> {
     pub(super) options: Options,
     pub(super) clock: Clock,
     pub(super) stats: Arc<Stats>,
+    pub(super) gone: Arc<Gone>,
+    pub(super) names: Option<NameLog>,
     /// What history costs now, over all types.
     pub(super) history_bytes: usize,
     /// What objects cost now, and may.
@@ -129,6 +134,7 @@ impl<B: Backend> Committer<B> {
             }
             if !batch.is_empty() {
                 self.commit(batch);
+                self.flush_names();
             }
             self.trim();
         }
@@ -237,6 +243,7 @@ impl<B: Backend> Committer<B> {
             let old = Arc::make_mut(kind).apply(&place.origin, &place.path, new.as_ref());
             self.memory.replaced(old.as_deref().map(Entry::len), new.as_deref().map(Entry::len));
             root.revision = root.revision.max(revision);
+            self.note(&place, old.is_some(), new.is_some());
             let change = Change {
                 revision,
                 origin: place.origin,
@@ -270,6 +277,30 @@ impl<B: Backend> Committer<B> {
         }
     }
 
+    /// Notes that there is another name, or one less.
+    fn note(&mut self, place: &Place, was: bool, is: bool) {
+        if was == is {
+            return;
+        }
+        if is {
+            self.gone.created(&place.kind, &place.origin, &place.path);
+        }
+        if let Some(names) = &mut self.names {
+            let key = self.keys.key(place);
+            if is { names.created(&key) } else { names.deleted(&key) }
+        }
+    }
+
+    /// Writes the names that were noted; all of them if it is time for that.
+    fn flush_names(&mut self) {
+        if let Some(names) = &mut self.names
+            && names.flush()
+        {
+            let missing = self.gone.missing();
+            write_names(names, &self.root.load(), &self.keys, &missing);
+        }
+    }
+
     /// Drops what is too old or too much, and lets the store forget it.
     fn trim(&mut self) {
         let root = self.root.load_full();
@@ -291,6 +322,9 @@ impl<B: Backend> Committer<B> {
                 self.stats.cut_short();
             }
             kind.ring.drop_oldest();
+            if change.new.is_none() {
+                self.gone.deleted(key, &change.origin, &change.path);
+            }
             self.history_bytes -= change.cost();
             forget.changes.push(Forgotten {
                 revision: change.revision,
@@ -309,6 +343,19 @@ impl<B: Backend> Committer<B> {
             tracing::warn!(error = %chain(&error), "failed to give back the space of old changes");
         }
     }
+}
+
+/// Writes the names of everything that is there, and of what is missing since when.
+pub(super) fn write_names(
+    names: &mut NameLog,
+    root: &Root,
+    keys: &Keyspace,
+    missing: &[(Place, u64)],
+) {
+    let text = |place: &Place| String::from_utf8_lossy(&keys.key(place)).into_owned();
+    let there = root.places().map(|place| Line::Created(text(&place)));
+    let missing = missing.iter().map(|(place, since)| Line::Missing(*since, text(place)));
+    names.write(there.chain(missing));
 }
 
 /// An error and its causes on one line.

@@ -15,6 +15,7 @@
 //! * `root` is everything at one revision, immutable and cheap to copy.
 //! * `ring` remembers the recent changes of a type.
 //! * `watch` is a position in a ring. Nothing is queued for anybody.
+//! * `gone` remembers the names of what went, for those who were away for too long.
 //! * `commit` orders the writes, remembers them and publishes.
 //! * `memory` says whether there is room for one more.
 //!
@@ -27,6 +28,7 @@
 
 mod commit;
 mod entry;
+mod gone;
 mod memory;
 mod open;
 mod ring;
@@ -40,6 +42,7 @@ mod tests;
 
 pub use commit::{CommitError, Committed, Draft};
 pub use entry::{Entry, EntryDraft, EntryError};
+pub use gone::Recall;
 pub use open::{OpenError, Options, Stats, View};
 pub use ring::{Change, Expired};
 pub use root::{Holding, Kind, Root, Snapshot};

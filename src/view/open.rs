@@ -1,6 +1,6 @@
 //! Opening a view: the store is read once, front to back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -10,14 +10,17 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::model::Revision;
-use crate::store::{Backend, Change as StoredChange, KeyError, Keyspace, Place, TypeKey};
+use crate::store::{
+    Backend, Change as StoredChange, KeyError, Keyspace, Line, NameLog, Place, TypeKey,
+};
 
-use super::commit::{CommitError, Committed, Committer, Draft, Op};
+use super::commit::{CommitError, Committed, Committer, Draft, Op, write_names};
 use super::entry::{EntryDraft, EntryError};
+use super::gone::{Gone, Recall};
 use super::memory::Memory;
 use super::ring::{Change, Expired};
 use super::root::{Kind, Root, Snapshot};
-use super::scope::Filter;
+use super::scope::{Filter, Scope};
 use super::watch::Cursor;
 
 /// The most writes that wait for the committer; more make their writers wait.
@@ -25,6 +28,11 @@ const QUEUE_WRITES_MAX: usize = 4096;
 
 /// How often history is looked after while nothing is written.
 const TICK: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// How long an object that the store lost is remembered, in seconds. Clients that were
+/// away for longer have been started anew; and one that was given up for good is
+/// not spoken of for ever.
+const MISSING_SECONDS: u64 = 24 * 60 * 60;
 
 /// Tells the time in milliseconds since 1970.
 pub(super) type Clock = fn() -> u64;
@@ -53,6 +61,7 @@ pub struct View {
     root: Arc<ArcSwap<Root>>,
     queue: mpsc::Sender<Op>,
     stats: Arc<Stats>,
+    gone: Arc<Gone>,
     committer: Mutex<Option<oneshot::Receiver<()>>>,
     memory_limit: Option<usize>,
 }
@@ -130,12 +139,14 @@ impl Stats {
 
 impl View {
     /// Reads the store and starts the committer, which runs until [`Self::close`].
+    /// `names` says what was there before, if that is remembered.
     ///
     /// Must be called on a Tokio runtime.
     pub async fn open<B: Backend>(
         backend: Arc<B>,
         keys: Keyspace,
         options: Options,
+        mut names: Option<NameLog>,
     ) -> Result<Self, OpenError> {
         let mut loader = Loader::new(&keys, &options);
         let reach =
@@ -144,6 +155,11 @@ impl View {
         for kind in &options.kinds {
             root.kinds.entry(kind.clone()).or_insert_with(|| Arc::new(Kind::new(reach.floor)));
         }
+        let missing = match &mut names {
+            Some(names) => missing(names, &root, &keys, (options.clock)() / 1000),
+            None => Vec::new(),
+        };
+        let gone = Arc::new(Gone::new(root.revision, missing));
         let memory = Memory::new(options.memory_limit, options.history_bytes, root.cost());
         let memory_limit = options.memory_limit;
         let root = Arc::new(ArcSwap::from_pointee(root));
@@ -159,6 +175,8 @@ impl View {
             clock: options.clock,
             options,
             stats: stats.clone(),
+            gone: gone.clone(),
+            names,
             history_bytes,
             memory,
             floor: reach.floor,
@@ -169,7 +187,8 @@ impl View {
             let _ = done.send(());
         });
         tokio::spawn(tick(queue.clone()));
-        Ok(Self { root, queue, stats, committer: Mutex::new(Some(committer_ended)), memory_limit })
+        let committer = Mutex::new(Some(committer_ended));
+        Ok(Self { root, queue, stats, gone, committer, memory_limit })
     }
 
     /// Everything as it is now.
@@ -213,6 +232,30 @@ impl View {
         Cursor::new(self.root.clone(), ring, filter, after)
     }
 
+    /// Notes that somebody listed a type anew at `revision`, who will begin a watch
+    /// there.
+    pub fn relisted(&self, kind: &TypeKey, revision: Revision, recall: Recall) {
+        self.gone.relisted(kind, revision, recall);
+    }
+
+    /// What those who begin a watch at `revision` knew before, if that may be more than
+    /// what history tells after it.
+    pub fn recall_at(&self, kind: &TypeKey, revision: Revision) -> Option<Recall> {
+        self.gone.recall_at(kind, revision)
+    }
+
+    /// The paths of objects of `scope` that are not there, and that somebody who
+    /// recalls that much may still believe in.
+    pub fn gone(&self, kind: &TypeKey, scope: &Scope, recall: Recall) -> Vec<Arc<str>> {
+        self.gone.told(&self.root.load(), kind, scope, recall)
+    }
+
+    /// How many objects the store has lost since it was last closed, by what the names
+    /// say, and does not have again.
+    pub fn missing(&self) -> usize {
+        self.gone.missing().len()
+    }
+
     /// The most that objects and history may cost, in bytes.
     pub fn memory_limit(&self) -> Option<usize> {
         self.memory_limit
@@ -231,6 +274,30 @@ impl View {
             let _ = ended.await;
         }
     }
+}
+
+/// What the names say and the store does not have, and since when that is known. Brings
+/// the names up to date.
+fn missing(names: &mut NameLog, root: &Root, keys: &Keyspace, now: u64) -> Vec<(Place, u64)> {
+    let mut missing = BTreeMap::new();
+    names.read(|line| {
+        let (key, since) = match line {
+            Line::Created(key) => (key, Some(now)),
+            Line::Missing(since, key) => (key, Some(since)),
+            Line::Deleted(key) => (key, None),
+        };
+        let Some(since) = since.filter(|since| since + MISSING_SECONDS > now) else {
+            missing.remove(&key);
+            return;
+        };
+        let Ok(place) = keys.parse(key.as_bytes()) else { return };
+        if root.get(&place.kind, &place.origin, &place.path).is_none() {
+            missing.insert(key, (place, since));
+        }
+    });
+    let missing: Vec<_> = missing.into_values().collect();
+    write_names(names, root, keys, &missing);
+    missing
 }
 
 async fn tick(queue: mpsc::Sender<Op>) {
@@ -316,7 +383,8 @@ impl<'a> Loader<'a> {
             let new = || Arc::new(Kind::new((*floor).max(loaded.floor)));
             kinds.entry(key.clone()).or_insert_with(new);
         }
-        Ok((Root { revision: loaded.revision, floor: loaded.floor, kinds }, cost))
+        let gaps = loaded.gaps.as_slice().into();
+        Ok((Root { revision: loaded.revision, floor: loaded.floor, kinds, gaps }, cost))
     }
 }
 

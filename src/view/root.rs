@@ -8,7 +8,7 @@ use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 
 use crate::model::Revision;
-use crate::store::{Origin, TypeKey, split_path};
+use crate::store::{Gap, Origin, Place, TypeKey, split_path};
 
 use super::entry::Entry;
 use super::ring::{Change, Expired, Ring};
@@ -25,6 +25,7 @@ pub struct Root {
     /// How far back it is known that a type without a [`Kind`] held nothing.
     pub(super) floor: Revision,
     pub(super) kinds: HashMap<TypeKey, Arc<Kind>>,
+    pub(super) gaps: Arc<[Gap]>,
 }
 
 /// The objects of one type.
@@ -86,7 +87,7 @@ impl Root {
     /// The objects of one type as they were at `revision`: as they are now, with the
     /// later changes undone.
     pub fn snapshot_at(&self, kind: &TypeKey, revision: Revision) -> Result<Snapshot, Expired> {
-        if revision > self.revision {
+        if !self.has_been_at(revision) {
             return Err(Expired);
         }
         let mut snapshot = self.snapshot(kind);
@@ -99,6 +100,20 @@ impl Root {
             None => {}
         }
         Ok(snapshot)
+    }
+
+    /// Whether this store was ever at `revision`. If not, whoever holds it had it from
+    /// what was here before a backup was put back.
+    pub(super) fn has_been_at(&self, revision: Revision) -> bool {
+        let next = self.gaps.partition_point(|gap| gap.before <= revision);
+        let lost = self.gaps.get(next).is_some_and(|gap| gap.after < revision);
+        revision <= self.revision && !lost
+    }
+
+    /// Whether history leads from `revision` of one type to now.
+    pub fn remembers(&self, kind: &TypeKey, revision: Revision) -> bool {
+        let floor = self.kinds.get(kind).map_or(self.floor, |kind| kind.ring.floor());
+        revision >= floor && self.has_been_at(revision)
     }
 
     /// The objects of one type, if it has ever held any or can be watched. As long as
@@ -115,6 +130,19 @@ impl Root {
     /// Every type that has ever held an object, and its objects.
     pub fn kinds(&self) -> impl Iterator<Item = (&TypeKey, &Kind)> {
         self.kinds.iter().map(|(key, kind)| (key, &**kind))
+    }
+
+    /// Where all objects are.
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> + '_ {
+        self.kinds.iter().flat_map(|(key, kind)| {
+            kind.origins.iter().flat_map(move |(origin, objects)| {
+                objects.keys().map(move |path| Place {
+                    kind: key.clone(),
+                    origin: origin.clone(),
+                    path: path.clone(),
+                })
+            })
+        })
     }
 
     /// What each cluster of each shard holds of each type, in the order of the keys.

@@ -45,7 +45,7 @@ async fn open(dir: &std::path::Path, history_bytes: usize) -> View {
         clock: || 0,
         decode: |_, stored| Ok(stored),
     };
-    View::open(Arc::new(store), Keyspace::new("/cache"), options).await.unwrap()
+    View::open(Arc::new(store), Keyspace::new("/cache"), options, None).await.unwrap()
 }
 
 async fn write(view: &View, path: &str, colour: Option<&str>) -> Result<Committed, CommitError> {

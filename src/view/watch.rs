@@ -54,7 +54,7 @@ impl Cursor {
     ) -> Result<Self, Expired> {
         // Joined before the first look, so that nothing is published in between unseen.
         let member = ring.wakers.join(&filter.scope, ring.floor());
-        if after > root.load().revision || after < ring.floor() {
+        if !root.load().has_been_at(after) || after < ring.floor() {
             return Err(Expired);
         }
         Ok(Self { root, ring, filter, after, member })

@@ -32,6 +32,7 @@ mod objects;
 mod paths;
 mod presentation;
 mod python_client;
+mod recoveries;
 mod restarts;
 mod scenarios;
 mod serve;

@@ -6,7 +6,7 @@ use http::{Response, StatusCode};
 
 use crate::model::Revision;
 use crate::store::Origin;
-use crate::view::{Entry, Filter, Scope, Snapshot};
+use crate::view::{Entry, Filter, Recall, Scope, Snapshot};
 
 use super::token::Token;
 use super::{Call, Shape, json_response};
@@ -39,6 +39,9 @@ impl Call<'_> {
             }
         };
         let snapshot = self.snapshot(&options, token.as_ref(), &filter.scope)?;
+        if token.is_none() {
+            self.note_relist(&options, snapshot.revision);
+        }
         let after = token.as_ref().map(|token| position(&filter.scope, &token.after));
         let after = after.as_ref().map(|(origin, path)| (origin, path.as_str()));
         let page = page(&snapshot, &filter, after, options.limit);
@@ -60,6 +63,21 @@ impl Call<'_> {
             remaining: left,
         };
         Ok(json_response(StatusCode::OK, encoder.list(page.items, &metadata)))
+    }
+
+    /// Notes what a client did not know before it listed, for the watch that it will
+    /// begin where the list ends.
+    fn note_relist(&self, options: &ListOptions, revision: Revision) {
+        if let Some(recall) = self.recall(options) {
+            self.app.view.relisted(&self.served.key, revision, recall);
+        }
+    }
+
+    /// What a client knows that lists anew; none if history tells it all that is new.
+    pub(super) fn recall(&self, options: &ListOptions) -> Option<Recall> {
+        let Some(revision) = options.revision else { return Some(Recall::Unknown) };
+        let remembers = self.app.view.root().remembers(&self.served.key, revision);
+        (!remembers).then_some(Recall::Lost)
     }
 
     /// What is listed or watched, and what it must match.

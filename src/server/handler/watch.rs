@@ -16,7 +16,8 @@ use tokio::time::Instant;
 
 use crate::model::Revision;
 use crate::shutdown::Shutdown;
-use crate::view::{Change, Cursor, Entry, Event, Expired, Progress};
+use crate::store::split_path;
+use crate::view::{Change, Cursor, Entry, EntryDraft, Event, Expired, Filter, Progress};
 
 use super::object::unavailable;
 use super::{Call, Shape, json_response};
@@ -46,16 +47,35 @@ enum Phase {
         end: Option<Revision>,
         place: Option<InFlight>,
     },
+    /// Tell what is gone, to those who may not know.
+    Gone { revision: Revision },
     /// Tell what changes.
     Live,
     /// Nothing more.
     Over,
 }
 
+/// Where a watch begins, and with what.
+struct Beginning {
+    cursor: Cursor,
+    phase: Phase,
+    revision: Revision,
+    /// The paths of objects that are gone.
+    gone: Vec<Arc<str>>,
+}
+
+/// What an object that is gone looks like, of which only the name is known.
+struct Shade {
+    api_version: String,
+    kind: String,
+}
+
 struct Watch {
     cursor: Cursor,
     encoder: Encoder,
     phase: Phase,
+    gone: std::vec::IntoIter<Arc<str>>,
+    shade: Shade,
     pending: VecDeque<Arc<Change>>,
     /// Frames that were made and not sent.
     out: Pieces,
@@ -87,7 +107,7 @@ impl Call<'_> {
         let made = self.app.view.make_watchable(&self.served.key).await;
         made.map_err(|error| unavailable(&error))?;
         let begun = self.begin(&options, filter);
-        let Ok((cursor, mut phase, caught_up)) = begun else {
+        let Ok(Beginning { cursor, mut phase, revision, gone }) = begun else {
             let mut frame = Vec::new();
             error_event(&mut frame, &too_old());
             return Ok(streaming(Body::from(frame)));
@@ -105,9 +125,11 @@ impl Call<'_> {
             cursor,
             encoder,
             phase,
+            gone: gone.into_iter(),
+            shade: Shade::new(self),
             pending: VecDeque::new(),
             out: Pieces::default(),
-            caught_up,
+            caught_up: revision,
             first: true,
             bookmarks: options.bookmarks.then(|| now + BOOKMARK_INTERVAL),
             deadline: now + lasts,
@@ -121,26 +143,32 @@ impl Call<'_> {
         }))))
     }
 
-    /// Where a watch begins, and with what.
-    fn begin(
-        &self,
-        options: &ListOptions,
-        filter: crate::view::Filter,
-    ) -> Result<(Cursor, Phase, Revision), Expired> {
+    fn begin(&self, options: &ListOptions, filter: Filter) -> Result<Beginning, Expired> {
         let view = &self.app.view;
+        let key = &self.served.key;
         let root = view.root();
         let initial = options.send_initial_events.unwrap_or(options.revision.is_none());
         if !initial {
             let after = options.revision.unwrap_or(root.revision());
-            return Ok((view.watch(&self.served.key, filter, after)?, Phase::Live, after));
+            let cursor = view.watch(key, filter, after)?;
+            // Whoever listed anew has learnt of a deletion only if it is told here.
+            let recall = view.recall_at(key, after);
+            let gone = recall.map(|recall| view.gone(key, &cursor.filter().scope, recall));
+            let phase = Phase::Gone { revision: after };
+            return Ok(Beginning {
+                cursor,
+                phase,
+                revision: after,
+                gone: gone.unwrap_or_default(),
+            });
         }
         // A revision that never was here is one of another life of this store: what
         // there is now may be older than what that client has seen.
         if options.revision.is_some_and(|revision| revision > root.revision()) {
             return Err(Expired);
         }
-        let snapshot = root.snapshot(&self.served.key);
-        let cursor = view.watch(&self.served.key, filter, snapshot.revision)?;
+        let snapshot = root.snapshot(key);
+        let cursor = view.watch(key, filter, snapshot.revision)?;
         let filter = cursor.filter();
         let items: Vec<_> = snapshot
             .list(&filter.scope, None)
@@ -149,7 +177,9 @@ impl Call<'_> {
             .collect();
         let end = options.bookmarks.then_some(snapshot.revision);
         let phase = Phase::Initial { items: items.into_iter(), end, place: None };
-        Ok((cursor, phase, snapshot.revision))
+        let recall = self.recall(options);
+        let gone = recall.map(|recall| view.gone(key, &filter.scope, recall)).unwrap_or_default();
+        Ok(Beginning { cursor, phase, revision: snapshot.revision, gone })
     }
 }
 
@@ -165,6 +195,27 @@ fn streaming(body: Body) -> Response<Body> {
     response
 }
 
+impl Shade {
+    fn new(call: &Call<'_>) -> Self {
+        let kind = &call.served.kind;
+        Self { api_version: kind.api_version(&kind.storage_version), kind: kind.kind.clone() }
+    }
+
+    fn entry(&self, path: &str, revision: Revision) -> Option<Entry> {
+        let (shard, cluster, namespace, name) = split_path(path);
+        let mut metadata = serde_json::Map::new();
+        metadata.insert("name".to_owned(), name.into());
+        metadata.extend(namespace.map(|namespace| ("namespace".to_owned(), namespace.into())));
+        let object = serde_json::json!({
+            "apiVersion": self.api_version,
+            "kind": self.kind,
+            "metadata": metadata,
+        });
+        let bytes = crate::model::json::tree::to_vec(&object);
+        Some(EntryDraft::from_stored(&bytes, shard, cluster).ok()?.finish(revision))
+    }
+}
+
 impl Watch {
     /// The next frames, as many as there are but at most a chunk; none at the end.
     async fn next(&mut self) -> Option<Bytes> {
@@ -175,6 +226,12 @@ impl Watch {
             match &mut self.phase {
                 Phase::Over => return None,
                 Phase::Initial { .. } => self.tell_initial(),
+                Phase::Gone { revision } => {
+                    let revision = *revision;
+                    self.tell_gone(revision);
+                    // What has changed since comes next, without waiting for more.
+                    continue;
+                }
                 Phase::Live => self.tell_changes(),
             }
             if self.out.is_empty() && matches!(self.phase, Phase::Live) && self.pending.is_empty() {
@@ -199,8 +256,27 @@ impl Watch {
             if let Some(revision) = end.take() {
                 self.encoder.bookmark(out.end(), revision, true);
             }
-            self.phase = Phase::Live;
+            self.phase = Phase::Gone { revision: self.caught_up };
         }
+    }
+
+    /// Only after the end of the list: before, a client takes it for part of that.
+    fn tell_gone(&mut self, revision: Revision) {
+        let out = &mut self.out;
+        for path in self.gone.by_ref() {
+            let (_, _, namespace, name) = split_path(&path);
+            if !self.cursor.filter().fields.matches(namespace, name) {
+                continue;
+            }
+            let Some(entry) = self.shade.entry(&path, revision) else { continue };
+            let event = Event::Deleted(&entry, revision);
+            self.encoder.event(out, event, std::mem::take(&mut self.first));
+            self.events.inc();
+            if out.len() >= CHUNK_BYTES {
+                return;
+            }
+        }
+        self.phase = Phase::Live;
     }
 
     fn tell_changes(&mut self) {

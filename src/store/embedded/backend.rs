@@ -16,7 +16,7 @@ use super::log::{Log, shielded};
 use super::mark::Mark;
 use super::record::Record;
 use crate::model::Revision;
-use crate::store::{Backend, Change, Conflict, Error, Expect, Forget, Loaded, Write};
+use crate::store::{Backend, Change, Conflict, Error, Expect, Forget, Gap, Loaded, Write};
 
 /// Bytes that are held in memory before a table is written. A start finds these
 /// in the journal, and what is held twice (here and in the view) is this much.
@@ -101,8 +101,11 @@ struct State {
     log: Condition,
     mark: Mark,
     home: Home,
-    /// The newest revision that was given to a write, answered or not.
+    /// The newest revision that was given to a write, answered or not; before the
+    /// first write the one before it.
     given: Revision,
+    /// What the first write of this life leaves out; none once that is answered.
+    gap: Option<Gap>,
     /// The newest revision whose write was answered.
     answered: Revision,
     /// One buffer for all records.
@@ -127,6 +130,12 @@ impl EmbeddedOptions {
         }
     }
 
+    /// The time in microseconds. Zero stands for "before every change", so no
+    /// counter begins there.
+    fn micros(&self) -> u64 {
+        u64::try_from(self.since_epoch().as_micros()).unwrap_or(1).max(1)
+    }
+
     fn since_epoch(&self) -> Duration {
         (self.clock)().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
@@ -148,28 +157,39 @@ impl Embedded {
                 let reason = "the directory `log` is missing".to_owned();
                 return Err(Error::Damaged { path: home.path().to_owned(), reason });
             }
-            // Zero stands for "before every change", so no counter begins there.
-            let micros = u64::try_from(options.since_epoch().as_micros()).unwrap_or(1).max(1);
             let draft = home.new_log();
-            Log::create(&draft, Revision(micros), options.table_bytes)?;
+            Log::create(&draft, Revision(options.micros()), options.table_bytes)?;
             std::fs::rename(&draft, &path).map_err(|error| Error::at(&path, "create", error))?;
             sync_dir(home.path())?;
         }
         let (mark, noted) = Mark::open(home.path())?;
         let checked = journal::check(home.path(), &path, noted)?;
-        let log = Log::open(&path, options.table_bytes)?;
-        let given = log.reach()?.revision;
-        check_reach(&home, given, noted)?;
-        if let Some(copy) = checked.copy {
-            std::fs::remove_file(&copy).map_err(|error| Error::at(&copy, "remove", error))?;
-        }
-        mark.set(given);
+        let opened = Log::open(&path, options.table_bytes).and_then(|log| {
+            let last = log.reach()?.revision;
+            check_reach(&home, last, noted)?;
+            Ok((log, last))
+        });
+        let (log, last) = match (opened, checked.cut) {
+            (Ok(opened), cut) => {
+                cut.map_or(Ok(()), journal::Cut::confirm)?;
+                opened
+            }
+            (Err(error), cut) => {
+                cut.map_or(Ok(()), journal::Cut::undo)?;
+                return Err(error);
+            }
+        };
+        mark.set(last);
         mark.sync();
         if !home.settled() {
             home.settle()?;
         }
         let log = Condition::Open(log);
-        let state = State { log, mark, home, given, answered: given, scratch: Vec::new() };
+        // What was put back from a backup may have gone on from here before, and its
+        // clients may be around. So each life begins at the clock, as the first one did.
+        let given = Revision(options.micros()).max(last);
+        let gap = (given > last).then(|| Gap { after: last, before: given.next() });
+        let state = State { log, mark, home, given, gap, answered: last, scratch: Vec::new() };
         Ok(Self { options, tally: Tally::default(), state: Mutex::new(state) })
     }
 
@@ -209,10 +229,12 @@ impl Embedded {
     fn read(&self, each: &mut (dyn FnMut(Change) + Send)) -> Result<Loaded, Error> {
         let state = self.state.lock();
         let log = state.log.get()?;
-        shielded(&state.home.log(), || {
+        let mut loaded = shielded(&state.home.log(), || {
             log.read(each)?;
             log.reach()
-        })
+        })?;
+        loaded.gaps.extend(state.gap);
+        Ok(loaded)
     }
 
     fn write(&self, batch: &[Write]) -> Result<Vec<Result<Revision, Conflict>>, Error> {
@@ -228,6 +250,7 @@ impl Embedded {
         match shielded(&path, || self.append(state, batch, first)) {
             Ok(bytes) => {
                 state.answered = state.given;
+                state.gap = None;
                 state.mark.set(state.answered);
                 self.tally.writes.fetch_add(batch.len() as u64, Ordering::Relaxed);
                 self.tally.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -251,8 +274,11 @@ impl Embedded {
             let value = write.value.as_deref();
             (Revision(revision), Record { key: &write.key, value, previous, at_millis })
         });
+        // A failed write took revisions out of the life, but its gap reaches to the
+        // first that is answered.
+        let gap = state.gap.map(|gap| Gap { before: first, ..gap });
         let log = state.log.get_mut()?;
-        let bytes = log.append(records, &mut state.scratch)?;
+        let bytes = log.append(records, gap, &mut state.scratch)?;
         self.observe(|observer| observer.written())?;
         if self.options.sync {
             log.sync()?;

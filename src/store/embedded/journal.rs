@@ -52,9 +52,29 @@ static ZEROS: [u8; READ_BYTES] = [0; READ_BYTES];
 /// What the journals of a log say, once they are fit to be read by fjall.
 #[derive(Debug, Default)]
 pub(super) struct Checked {
-    /// A copy of a journal that was cut though no answered write was in front of
-    /// the cut. To be deleted when the tables turn out to hold them all.
-    pub(super) copy: Option<PathBuf>,
+    /// A journal was cut though no answered write was in front of the cut. The tables
+    /// must turn out to hold them all.
+    pub(super) cut: Option<Cut>,
+}
+
+/// A journal that was cut, and a copy of what it was.
+#[derive(Debug)]
+pub(super) struct Cut {
+    journal: PathBuf,
+    copy: PathBuf,
+}
+
+impl Cut {
+    /// The cut was right: throws the copy away.
+    pub(super) fn confirm(self) -> Result<(), Error> {
+        std::fs::remove_file(&self.copy).map_err(|error| Error::at(&self.copy, "remove", error))
+    }
+
+    /// The cut was wrong: puts the journal back as it was.
+    pub(super) fn undo(self) -> Result<(), Error> {
+        std::fs::rename(&self.copy, &self.journal)
+            .map_err(|error| Error::at(&self.journal, "put back", error))
+    }
 }
 
 /// What was found in one journal.
@@ -97,7 +117,7 @@ pub(super) fn check(home: &Path, log: &Path, answered: Revision) -> Result<Check
         std::fs::copy(&active, copy).map_err(|error| Error::at(copy, "write", error))?;
     }
     cut(&active, found.end)?;
-    Ok(Checked { copy })
+    Ok(Checked { cut: copy.map(|copy| Cut { journal: active, copy }) })
 }
 
 /// Cuts everything after `answered` off the newest journal.

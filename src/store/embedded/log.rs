@@ -4,6 +4,7 @@
 //! log     revision → record          see `record`
 //! meta    birth    → revision        where the counter began
 //!         high     → revision        the counter when something was last forgotten
+//!         life/R   → revision        R began a life, the one before ended there
 //!         floor/T  → revision        how far back the history of type T reaches
 //! ```
 //!
@@ -24,7 +25,7 @@ use fjall::{
 
 use super::record::{self, Record, RecordError};
 use crate::model::Revision;
-use crate::store::{Change, Error, Forget, Loaded, TypeKey};
+use crate::store::{Change, Error, Forget, Gap, Loaded, TypeKey};
 
 /// Bytes of blocks that fjall keeps. Everything is read once, at the start.
 const CACHE_BYTES: u64 = 1 << 20;
@@ -55,6 +56,7 @@ const REMOVAL_BYTES: u64 = 64;
 const BIRTH: &[u8] = b"birth";
 const HIGH: &[u8] = b"high";
 const FLOOR: &[u8] = b"floor/";
+const LIFE: &[u8] = b"life/";
 
 /// An open log.
 pub(super) struct Log {
@@ -109,10 +111,12 @@ impl Log {
         batch.commit().map_err(|error| failure(path, "write to the log in", error))
     }
 
-    /// Writes `changes` as one batch, which is not yet durable.
+    /// Writes `changes` as one batch, which is not yet durable. `gap` is what they
+    /// leave out, if they are the first of a life.
     pub(super) fn append<'a>(
         &mut self,
         changes: impl Iterator<Item = (Revision, Record<'a>)>,
+        gap: Option<Gap>,
         scratch: &mut Vec<u8>,
     ) -> Result<u64, Error> {
         self.make_room()?;
@@ -120,6 +124,10 @@ impl Log {
         let count = changes.size_hint().0;
         let batch = OwnedWriteBatch::with_capacity(self.db.clone(), count);
         let mut batch = batch.durability(Some(PersistMode::Buffer));
+        if let Some(gap) = gap {
+            let key = [LIFE, &gap.before.0.to_be_bytes()].concat();
+            batch.insert(&self.meta, key, gap.after.0.to_be_bytes());
+        }
         for (revision, record) in changes {
             record.encode(scratch);
             bytes += scratch.len() as u64;
@@ -191,6 +199,13 @@ impl Log {
                 .and_then(|kind| kind.split_once('/'))
                 .ok_or_else(|| damaged(&self.path, "a floor names no type".to_owned()))?;
             reach.floors.push((TypeKey::new(kind.0, kind.1), self.parse_number(&value)?));
+        }
+        for pair in self.meta.prefix(LIFE) {
+            let (key, value) = pair
+                .into_inner()
+                .map_err(|error| unreadable(&self.path, "read the log in", error))?;
+            let before = self.parse_number(&key[LIFE.len()..])?;
+            reach.gaps.push(Gap { after: self.parse_number(&value)?, before });
         }
         Ok(reach)
     }

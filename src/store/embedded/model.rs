@@ -139,7 +139,7 @@ impl Model {
         assert!(loaded.revision >= self.revision);
         assert_eq!(
             Loaded { revision: BIRTH, ..loaded },
-            Loaded { revision: BIRTH, floor: BIRTH, floors }
+            Loaded { revision: BIRTH, floor: BIRTH, floors, gaps: vec![] }
         );
     }
 }

@@ -8,7 +8,9 @@ use futures::executor::block_on;
 
 use super::{Embedded, EmbeddedOptions};
 use crate::model::Revision;
-use crate::store::{Backend, Change, Error, Expect, Forget, Forgotten, Loaded, TypeKey, Write};
+use crate::store::{
+    Backend, Change, Error, Expect, Forget, Forgotten, Gap, Loaded, TypeKey, Write,
+};
 
 /// What the clock says in these tests: one second after 1970.
 const NOW: Duration = Duration::from_secs(1);
@@ -62,7 +64,10 @@ pub(super) fn load(store: &Embedded) -> (Vec<Change>, Loaded) {
 fn what_was_written_is_there_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir);
-    assert_eq!(load(&store), (vec![], Loaded { revision: BIRTH, floor: BIRTH, floors: vec![] }));
+    assert_eq!(
+        load(&store),
+        (vec![], Loaded { revision: BIRTH, floor: BIRTH, ..Loaded::default() })
+    );
     assert_eq!(
         commit(&store, vec![put("/a", "1", None), put("/b", "2", None)]),
         [1_000_001, 1_000_002]
@@ -87,6 +92,35 @@ fn what_was_written_is_there_after_a_restart() {
     );
     assert_eq!(after.1.revision, Revision(1_000_003));
     assert_eq!(commit(&store, vec![put("/a", "3", None)]), [1_000_004]);
+}
+
+#[test]
+fn each_life_begins_at_the_clock_and_remembers_where_the_last_one_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let later = |seconds| {
+        let options = EmbeddedOptions {
+            retry_pause: Duration::ZERO,
+            ..EmbeddedOptions::new(move || UNIX_EPOCH + Duration::from_secs(seconds))
+        };
+        Embedded::open(&dir.path().join("store"), options).unwrap()
+    };
+    let gap = |after, before| Gap { after: Revision(after), before: Revision(before) };
+    drop(later(1));
+    // A life in which nothing is written leaves no trace.
+    assert_eq!(load(&later(2)).1.gaps, [gap(1_000_000, 2_000_001)]);
+    let store = later(3);
+    assert_eq!(load(&store).1.gaps, [gap(1_000_000, 3_000_001)]);
+    assert_eq!(commit(&store, vec![put("/a", "1", None)]), [3_000_001]);
+    assert_eq!(commit(&store, vec![put("/b", "1", None)]), [3_000_002]);
+    drop(store);
+    let (changes, loaded) = load(&later(4));
+    assert_eq!(revisions(&changes), [3_000_001, 3_000_002]);
+    assert_eq!(loaded.revision, Revision(3_000_002), "nothing has happened since");
+    assert_eq!(loaded.gaps, [gap(1_000_000, 3_000_001), gap(3_000_002, 4_000_001)]);
+    // A clock that was set back takes nothing back.
+    let store = later(1);
+    assert_eq!(load(&store).1.gaps, [gap(1_000_000, 3_000_001)]);
+    assert_eq!(commit(&store, vec![put("/c", "1", None)]), [3_000_003]);
 }
 
 pub(super) fn forget(store: &Embedded, changes: &[Change], floors: &[(&TypeKey, u64)]) {
@@ -241,4 +275,25 @@ fn many_tables_and_journals_are_read_back_in_order() {
     assert_eq!(revisions(&changes), wanted);
     assert_eq!(loaded.revision.0, wanted[wanted.len() - 1]);
     assert!(changes.iter().all(|change| change.value.as_ref().unwrap().len() == 2000));
+}
+
+#[test]
+fn a_store_whose_first_batch_is_damaged_is_refused_and_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    let value = "v".repeat(1000);
+    commit(&store, vec![put("/a", &value, None), put("/b", &value, None)]);
+    drop(store);
+    let journal = dir.path().join("store/log/0.jnl");
+    let mut bytes = std::fs::read(&journal).unwrap();
+    let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    for byte in &mut bytes[written / 2..written / 2 + 64] {
+        *byte = !*byte;
+    }
+    std::fs::write(&journal, &bytes).unwrap();
+    for _ in 0..2 {
+        let refused = Embedded::open(&dir.path().join("store"), options()).unwrap_err();
+        assert!(matches!(refused, Error::Damaged { .. }), "{refused:?}");
+        assert!(std::fs::read(&journal).unwrap() == bytes, "the refusal changed the journal");
+    }
 }

@@ -24,7 +24,7 @@ mod terminal;
 use std::time::{Duration, Instant};
 
 pub use certs::{Credentials, new_authority};
-pub use client::{Answer, Client, Request};
+pub use client::{Answer, Client, Request, Watch};
 pub use env::{CommandOutput, KCPCTL, TestEnv};
 pub use kubectl::Kubectl;
 pub use objects::{

@@ -12,7 +12,7 @@ use crate::server::metrics::{Metrics, StoreFacts};
 use crate::server::types::BuiltIn;
 use crate::server::{App, AppOptions};
 use crate::shutdown::Shutdown;
-use crate::store::{Embedded, Keyspace};
+use crate::store::{Embedded, Keyspace, NameLog};
 use crate::view::{OpenError, Options, View};
 
 /// How long a change is remembered, in milliseconds: a watch that was away for less
@@ -43,8 +43,17 @@ impl Server {
             clock: now_millis,
             decode: bootstrap::decode,
         };
-        let view = Arc::new(View::open(Arc::clone(&store), keys.clone(), options).await?);
+        // Outside of the store's directory, so that it outlives what happens to that.
+        let names = settings.data_dir.as_ref().map(|dir| NameLog::new(dir.join("names")));
+        let view = Arc::new(View::open(Arc::clone(&store), keys.clone(), options, names).await?);
         bootstrap::define_types(&view).await?;
+        let missing = view.missing();
+        if missing > 0 {
+            tracing::warn!(
+                objects = missing,
+                "the store has lost objects since it was last used; clients that come back are told"
+            );
+        }
         let pulse = Pulse::start(Arc::clone(&store));
         let options = AppOptions {
             flavor: settings.flavor,
@@ -93,7 +102,7 @@ impl From<OpenError> for CliError {
     fn from(error: OpenError) -> Self {
         Self::new(Kind::Config, error).hint(
             "restore the store from a backup, or move it away and start with an empty cache, \
-             which each shard fills again when it is restarted",
+             which running shards fill again",
         )
     }
 }

@@ -5,6 +5,7 @@
 //! client-ca.key ► client-ca.crt ► admin.kubeconfig       who may do everything
 //!                              └► kubeconfigs/<shard>/    see `manifests`
 //! version                                                of this layout
+//! names                                                  what the store should hold
 //! store/                                                 the store's own
 //! ```
 //!
