@@ -67,6 +67,15 @@ pub(crate) fn read_text_if_any(path: &Path, limit: u64) -> Result<Option<String>
 /// Makes `path` hold `content`, in one step. A link is followed, so that it
 /// stays one.
 pub(crate) fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
+    write_with(path, mode, |file| file.write_all(content))
+}
+
+/// As [`write()`], with what `fill` writes.
+pub(crate) fn write_with<T>(
+    path: &Path,
+    mode: u32,
+    fill: impl FnOnce(&mut File) -> io::Result<T>,
+) -> Result<T, FileError> {
     let target = match fs::canonicalize(path) {
         Ok(real) if !real.is_file() => {
             return Err(FileError::NotRegular { path: path.to_owned() });
@@ -74,7 +83,7 @@ pub(crate) fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), FileEr
         Ok(real) => real,
         Err(_) => path.to_owned(),
     };
-    replace(&target, content, mode)
+    replace(&target, mode, fill)
         .map_err(|source| FileError::Write { path: path.to_owned(), source })
 }
 
@@ -93,7 +102,11 @@ pub(crate) fn make_private_dir(path: &Path) -> Result<(), FileError> {
     }
 }
 
-fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+fn replace<T>(
+    path: &Path,
+    mode: u32,
+    fill: impl FnOnce(&mut File) -> io::Result<T>,
+) -> io::Result<T> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -104,9 +117,11 @@ fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     temporary.push(format!(".{:016x}", rand::random::<u64>()));
     let temporary = folder.join(temporary);
 
-    let written = write_new(&temporary, content, mode)
-        .and_then(|()| fs::rename(&temporary, path))
-        .and_then(|()| File::open(folder)?.sync_all());
+    let written = write_new(&temporary, mode, fill).and_then(|filled| {
+        fs::rename(&temporary, path)?;
+        File::open(folder)?.sync_all()?;
+        Ok(filled)
+    });
     if written.is_err() {
         // Perhaps it was never made, or has its final name already.
         let _ = fs::remove_file(&temporary);
@@ -114,12 +129,17 @@ fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     written
 }
 
-fn write_new(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+fn write_new<T>(
+    path: &Path,
+    mode: u32,
+    fill: impl FnOnce(&mut File) -> io::Result<T>,
+) -> io::Result<T> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     // The process's umask may have taken bits away.
     file.set_permissions(fs::Permissions::from_mode(mode))?;
-    file.write_all(content)?;
-    file.sync_all()
+    let filled = fill(&mut file)?;
+    file.sync_all()?;
+    Ok(filled)
 }
 
 #[cfg(test)]

@@ -90,6 +90,11 @@ impl CacheClient {
         Ok(Self { client, server: format!("{url} ({name})"), ca, identity })
     }
 
+    /// Where the server is, and which context of a kubeconfig led there.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
     /// What the server holds, counted by itself; nothing from a server that cannot.
     pub async fn holdings(&self) -> Result<Option<Holdings>, ClientError> {
         match self.get(None, HOLDINGS, "application/json").await {

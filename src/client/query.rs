@@ -112,6 +112,7 @@ pub struct Pager<'a> {
     client: &'a CacheClient,
     query: ListQuery,
     limit: u32,
+    at: Option<String>,
     next: Next,
 }
 
@@ -125,7 +126,14 @@ impl<'a> Pager<'a> {
     /// A pager before the first page.
     pub fn new(client: &'a CacheClient, query: ListQuery, limit: Option<u32>) -> Self {
         let limit = limit.unwrap_or(PAGE_OBJECTS_MAX);
-        Self { client, query, limit, next: Next::First }
+        Self { client, query, limit, at: None, next: Next::First }
+    }
+
+    /// Asks for the state at exactly `revision`, which a server may have forgotten.
+    #[must_use]
+    pub fn at(mut self, revision: impl Into<String>) -> Self {
+        self.at = Some(revision.into());
+        self
     }
 
     /// The next page, or nothing after the last.
@@ -156,7 +164,14 @@ impl<'a> Pager<'a> {
     async fn fetch(&mut self, token: Option<&str>) -> Result<Page, ClientError> {
         let limit = self.limit.to_string();
         let mut parameters = vec![("limit", limit.as_str())];
-        parameters.extend(token.map(|token| ("continue", token)));
+        match (token, &self.at) {
+            (Some(token), _) => parameters.push(("continue", token)),
+            (None, Some(revision)) => parameters.extend([
+                ("resourceVersion", revision.as_str()),
+                ("resourceVersionMatch", "Exact"),
+            ]),
+            (None, None) => {}
+        }
         let url = self.query.url(&parameters);
         let form = self.query.form;
         let body = self.client.get(Some(&self.query.scope), &url, form.accept()).await?;

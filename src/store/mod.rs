@@ -7,6 +7,7 @@
 //! * `backend` is the trait, with the promises that every backend keeps.
 //! * `embedded` keeps them with a log in a directory of our own.
 //! * `names` is a file that remembers which objects there were.
+//! * `snapshot` is a copy of a state in one file.
 //! * `error` says what can go wrong, and what to do about it.
 
 mod backend;
@@ -14,9 +15,13 @@ mod embedded;
 mod error;
 mod keys;
 mod names;
+mod snapshot;
 
 pub use backend::{Backend, Change, Conflict, Expect, Forget, Forgotten, Gap, Loaded, Write};
 pub use embedded::{Counters, Embedded, EmbeddedOptions, Observer};
 pub use error::Error;
 pub use keys::{KeyError, Keyspace, Origin, Place, TypeKey, split_path};
 pub use names::{Line, NameLog};
+pub use snapshot::{
+    Snapshot, SnapshotError, SnapshotHeader, SnapshotItem, SnapshotItems, SnapshotWriter,
+};

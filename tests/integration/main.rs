@@ -36,6 +36,7 @@ mod recoveries;
 mod restarts;
 mod scenarios;
 mod serve;
+mod snapshots;
 mod support;
 mod user_types;
 mod user_types_extras;

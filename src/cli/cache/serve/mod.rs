@@ -39,6 +39,7 @@ use crate::error::{CliError, Kind};
 
 pub(crate) use args::ServeArgs;
 pub(crate) use go_flags::EXECUTABLE;
+pub(crate) use settings::KEY_PREFIX;
 
 pub(super) fn run(args: ServeArgs) -> Result<(), CliError> {
     process::run(args.settings()?)

@@ -19,7 +19,7 @@ use crate::server::{Flavor, admission};
 pub(super) const HISTORY_BYTES: usize = 256 << 20;
 
 /// What keys begin with, on this server as on the Go one.
-pub(super) const KEY_PREFIX: &str = "/cache";
+pub(crate) const KEY_PREFIX: &str = "/cache";
 
 /// Everything a server is told before it starts.
 #[derive(Clone, Debug)]

@@ -1,0 +1,246 @@
+//! `kcpctl cache snapshot save`.
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::anyhow;
+use serde_json::Value;
+
+use super::{DirectoryArgs, directory, is_standard, quoted, refused};
+use crate::cli::args::ConnectionArgs;
+use crate::cli::files;
+use crate::cli::runtime::block_on;
+use crate::client::{
+    CacheClient, Catalog, Form, FoundType, ListQuery, Meta, Pager, Partial, Scope,
+};
+use crate::error::{CliError, Kind};
+use crate::model::Revision;
+use crate::model::json::tree;
+use crate::store::{Origin, Place, SnapshotError, SnapshotHeader, SnapshotWriter, TypeKey};
+use crate::term::{self, Progress};
+
+/// How often a snapshot is begun anew when the server forgets its revision meanwhile.
+const ATTEMPTS: usize = 3;
+
+const EXAMPLES: &str = "\
+Examples:
+  # Of the server that a kubeconfig leads to, of any make
+  kcpctl cache snapshot save cache.snapshot --kubeconfig cache.kubeconfig
+
+  # Of a server that is stopped
+  kcpctl cache snapshot save cache.snapshot --data-dir .kcpctl
+
+  # To another machine
+  kcpctl cache snapshot save - | ssh backup 'cat > cache.snapshot'";
+
+/// Take a snapshot of a running server, or of a stopped one's data
+///
+/// The file shows all objects at one revision. It is compressed, and has a checksum
+/// over everything.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct SaveArgs {
+    /// File to write, or `-` for stdout
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// Overwrite the file if it is there
+    #[arg(long)]
+    force: bool,
+
+    #[command(flatten)]
+    directory: DirectoryArgs,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+pub(super) fn run(args: SaveArgs) -> Result<(), CliError> {
+    let SaveArgs { file, force, directory, connection } = args;
+    if !is_standard(&file) && !force && file.symlink_metadata().is_ok() {
+        let cause = anyhow!("{} is there already", quoted(&file));
+        return Err(CliError::new(Kind::Config, cause)
+            .hint("choose another name, or overwrite it with `--force`"));
+    }
+    let taken = match &directory.data_dir {
+        Some(dir) => {
+            if connection.kubeconfig.is_some() || connection.context.is_some() {
+                let cause = anyhow!("a snapshot is of a server or of a directory, not of both");
+                return Err(CliError::new(Kind::Usage, cause)
+                    .hint("give `--data-dir`, or `--kubeconfig` and `--context`"));
+            }
+            block_on(of_directory(dir, &file))?
+        }
+        None => block_on(async { of_server(&connection.client().await?, &file).await })?,
+    };
+    let header = taken.write(&file)?;
+    term::say(&format!(
+        "saved {} ({}) of resourceVersion {}",
+        term::count(usize::try_from(header.objects).unwrap_or(usize::MAX), "object"),
+        term::bytes(header.bytes),
+        header.revision
+    ));
+    Ok(())
+}
+
+/// A snapshot that lacks only its file.
+struct Taken {
+    writer: SnapshotWriter,
+    source: String,
+    revision: Revision,
+}
+
+impl Taken {
+    fn write(self, file: &Path) -> Result<SnapshotHeader, CliError> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let what = (now, self.source, self.revision);
+        if is_standard(file) {
+            let mut out = std::io::stdout().lock();
+            return self.writer.finish(what, &mut out).map_err(|error| refused(file, error));
+        }
+        files::write_with(file, files::PRIVATE, |out| {
+            self.writer.finish(what, out).map_err(|error| match error {
+                SnapshotError::Io { source, .. } => source,
+                error => std::io::Error::other(error),
+            })
+        })
+        .map_err(|error| CliError::new(Kind::Config, error).hint("the file is as it was"))
+    }
+}
+
+async fn of_directory(dir: &Path, file: &Path) -> Result<Taken, CliError> {
+    let path = directory::must_exist(dir)?;
+    let store = directory::open(&path, Revision::ZERO)?;
+    let (objects, revision) = directory::state(&store).await?;
+    let keys = directory::keyspace();
+    let mut writer = SnapshotWriter::new().map_err(|error| refused(file, error))?;
+    for (key, (revision, value)) in &objects {
+        if let Some(place) = directory::copied(&keys, key) {
+            let key = directory::copy_of(&place);
+            writer.add(&key, *revision, value).map_err(|error| refused(file, error))?;
+        }
+    }
+    Ok(Taken { writer, source: format!("the store in {}", path.display()), revision })
+}
+
+async fn of_server(client: &CacheClient, file: &Path) -> Result<Taken, CliError> {
+    let mut progress = Progress::start("taking a snapshot");
+    for attempt in 1.. {
+        match at_one_revision(client, file, &mut progress).await {
+            Err(Failure::Overtaken) if attempt < ATTEMPTS => {}
+            Err(Failure::Overtaken) => break,
+            Err(Failure::Other(error)) => return Err(error),
+            Ok(taken) => return Ok(taken),
+        }
+    }
+    let cause = anyhow!("the server forgets its state faster than it can be read");
+    Err(CliError::new(Kind::Refused, cause)
+        .hint("try again when there are fewer writes, or stop it and use `--data-dir`"))
+}
+
+enum Failure {
+    /// The server has forgotten the revision that the first pages showed.
+    Overtaken,
+    Other(CliError),
+}
+
+impl<E: Into<CliError>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+async fn at_one_revision(
+    client: &CacheClient,
+    file: &Path,
+    progress: &mut Progress,
+) -> Result<Taken, Failure> {
+    let mut catalog = Catalog::builtin();
+    progress.during(catalog.add_published(client)).await?;
+    let mut writer = SnapshotWriter::new().map_err(|error| refused(file, error))?;
+    let mut at = None;
+    for known in catalog.types() {
+        let Some(version) = known.versions.first().cloned() else { continue };
+        let found = FoundType { known: known.clone(), version };
+        let query = ListQuery {
+            scope: Scope::EVERYTHING,
+            path: found.path(),
+            namespace: None,
+            label_selector: None,
+            form: Form::Objects,
+        };
+        let mut pager = Pager::new(client, query, None);
+        if let Some(revision) = &at {
+            pager = pager.at(revision);
+        }
+        loop {
+            let page = match progress.during(pager.next()).await {
+                Ok(Some(page)) if page.resumed => return Err(Failure::Overtaken),
+                Ok(Some(page)) => page,
+                Ok(None) => break,
+                Err(error) if error.is_gone() => return Err(Failure::Overtaken),
+                // A kcp of another time, which has not got this type.
+                Err(error) if error.is_not_found() => break,
+                Err(error) => return Err(error.into()),
+            };
+            at.get_or_insert(page.metadata.resource_version);
+            for item in &page.items {
+                let (key, revision, value) =
+                    stored(&found, item.get()).map_err(|what| strange(&found, &what))?;
+                writer.add(&key, revision, &value).map_err(|error| refused(file, error))?;
+            }
+        }
+    }
+    let Some(at) = at else {
+        let cause = anyhow!("the server serves none of the resources of a cache");
+        return Err(CliError::new(Kind::Refused, cause)
+            .hint("is it a kcp cache server? Name one with `--kubeconfig` and `--context`")
+            .into());
+    };
+    let revision = at.parse().map(Revision).map_err(|_| {
+        CliError::new(Kind::Refused, anyhow!("the server's resourceVersion `{at}` is no number"))
+    })?;
+    Ok(Taken { writer, source: client.server().to_owned(), revision })
+}
+
+/// The key, the revision and the stored form of an object as a server showed it.
+fn stored(found: &FoundType, text: &str) -> Result<(String, Revision, Vec<u8>), String> {
+    let meta: Meta = serde_json::from_str::<Partial>(text)
+        .map_err(|error| format!("an object that is not one ({error})"))?
+        .metadata;
+    let missing = |what: &str| format!("`{}` without {what}", meta.name);
+    let (shard, cluster) = (meta.shard(), meta.cluster());
+    if shard.is_empty() || cluster.is_empty() || meta.name.is_empty() {
+        return Err(missing("a shard, a cluster or a name"));
+    }
+    let revision =
+        meta.resource_version.parse().map(Revision).map_err(|_| missing("a resourceVersion"))?;
+    let (mut object, _) = tree::read(text.as_bytes()).map_err(|error| error.to_string())?;
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        // The store numbers objects itself.
+        metadata.remove("resourceVersion");
+    }
+    let mut path = format!("{shard}/{cluster}/");
+    if !meta.namespace.is_empty() {
+        path.push_str(&meta.namespace);
+        path.push('/');
+    }
+    path.push_str(&meta.name);
+    let place = Place {
+        kind: TypeKey::new(&found.known.group, &found.known.resource),
+        origin: match found.known.identity.as_deref() {
+            Some(identity) => Origin::Identity(identity.into()),
+            None => Origin::BuiltIn,
+        },
+        path: path.into(),
+    };
+    let mut value = tree::to_vec(&object);
+    value.push(b'\n');
+    Ok((directory::copy_of(&place), revision, value))
+}
+
+fn strange(found: &FoundType, what: &str) -> CliError {
+    let name = found.known.qualified_name();
+    CliError::new(Kind::Refused, anyhow!("among {name} the server shows {what}"))
+        .hint("is it a kcp cache server? Name one with `--kubeconfig` and `--context`")
+}
