@@ -163,6 +163,14 @@ mod tests {
     }
 
     #[test]
+    fn a_float_is_read_to_its_last_bit() {
+        for text in ["[1.1111111111111111e+21]", "[0.1,1e-7]", "[111111111111111110000]"] {
+            let (value, _) = read(text.as_bytes()).unwrap();
+            assert_eq!(String::from_utf8(to_vec(&value)).unwrap(), text);
+        }
+    }
+
+    #[test]
     fn a_flaw_is_told_with_its_place() {
         let error = read(b"{\n  \"a\": x}").unwrap_err();
         assert_eq!((error.line(), error.column()), (2, 8));
