@@ -43,6 +43,7 @@ use super::status::{ApiError, Problem, Qualified, quoted};
 use super::types::{Asked as AskedType, Found, Registry, Served};
 
 pub use token::Token;
+pub use watch::BOOKMARK_INTERVAL;
 
 /// The largest body of a request, in bytes: that of the original.
 pub const BODY_BYTES_MAX: usize = 3 << 20;
@@ -73,6 +74,8 @@ pub struct AppOptions {
     pub synthetic_delay: Duration,
     /// For whom large answers are compressed.
     pub compress: Compress,
+    /// How often a watcher that asks for bookmarks is told how far it has come.
+    pub bookmark_interval: Duration,
     /// What ails the store, if anything does.
     pub trouble: Box<dyn Fn() -> Option<String> + Send + Sync>,
     /// What the store did, for the metrics.
