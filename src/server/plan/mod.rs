@@ -12,6 +12,8 @@
 mod body;
 mod create;
 mod owners;
+#[cfg(test)]
+mod properties;
 mod update;
 mod validate;
 
