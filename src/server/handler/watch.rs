@@ -123,6 +123,9 @@ impl Call<'_> {
             .timeout
             .unwrap_or_else(|| TIMEOUT_MIN.mul_f64(rand::rng().random_range(1.0..2.0)));
         let labels = self.labels();
+        if lasts.is_zero() {
+            phase = Phase::Over;
+        }
         let requests = &self.app.metrics.requests;
         let watch = Watch {
             cursor,

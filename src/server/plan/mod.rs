@@ -28,7 +28,7 @@ use super::status::{ApiError, Qualified};
 
 pub use body::{FieldValidation, Incoming};
 pub use create::{Created, create};
-pub use update::{Updated, update};
+pub use update::{Updated, check_same_uid, update};
 
 /// What a write is about.
 #[derive(Clone, Copy, Debug)]
