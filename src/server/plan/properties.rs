@@ -54,7 +54,7 @@ impl Sent {
         set("finalizers", self.finalizers.then(|| json!(["example.com/hold"])));
         set("resourceVersion", revision.map(|it| it.to_string().into()));
         json!({
-            "apiVersion": "apis.kcp.io/v1alpha1",
+            "apiVersion": "apis.kcp.io/v1alpha2",
             "kind": "APIExport",
             "metadata": metadata,
             "spec": {"value": self.spec},
@@ -65,7 +65,7 @@ impl Sent {
 fn with_subject<T>(run: impl FnOnce(&Subject<'_>) -> T) -> T {
     let (shard, cluster) = ("root".parse().unwrap(), "acme".parse().unwrap());
     let kind = builtin::find("apis.kcp.io", "apiexports").unwrap();
-    run(&Subject { kind, version: "v1alpha1", shard: &shard, cluster: &cluster, namespace: "" })
+    run(&Subject { kind, version: "v1alpha2", shard: &shard, cluster: &cluster, namespace: "" })
 }
 
 fn read(subject: &Subject<'_>, object: &Json) -> Incoming {
