@@ -46,7 +46,7 @@ docs: rust ## Write the documentation of the library
 	cargo doc --locked --no-deps
 
 golden: rust ## Write completions/, man/ and the tests' golden files anew
-	UPDATE_GOLDEN=1 cargo test --locked --test integration -- generated golden
+	UPDATE_GOLDEN=1 cargo test --locked --test integration -- generated golden watch_scripts
 
 clean: ## Remove what was built; data and manifests stay
 	cargo clean

@@ -127,6 +127,7 @@ Register-ArgumentCompleter -Native -CommandName 'kcpctl' -ScriptBlock {
             [CompletionResult]::new('--max-watches', '--max-watches', [CompletionResultType]::ParameterName, 'Watches that are open at once; more get 429. 0 is no limit')
             [CompletionResult]::new('--http2-max-streams-per-connection', '--http2-max-streams-per-connection', [CompletionResultType]::ParameterName, 'Requests that one HTTP/2 connection may have open; more wait at the client')
             [CompletionResult]::new('--stall-timeout', '--stall-timeout', [CompletionResultType]::ParameterName, 'Time after which a client is closed that does not read what waits for it')
+            [CompletionResult]::new('--bookmark-interval', '--bookmark-interval', [CompletionResultType]::ParameterName, 'Time after which a watch that asked for bookmarks is told how far it has come')
             [CompletionResult]::new('--gzip', '--gzip', [CompletionResultType]::ParameterName, 'For whom large lists are compressed, of those clients that ask for it')
             [CompletionResult]::new('--synthetic-delay', '--synthetic-delay', [CompletionResultType]::ParameterName, 'Time that each request waits before anything else, to try out slow networks')
             [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of the log, which goes to stderr')

@@ -143,7 +143,7 @@ _kcpctl() {
             return 0
             ;;
         kcpctl__subcmd__cache__subcmd__serve)
-            opts="-v -h --root-directory --data-dir --embedded-etcd-directory --listen --bind-address --secure-port --tls-cert-file --tls-private-key-file --client-ca-file --tls-san --tls-min-version --tls-cipher-suites --tls-curve-preferences --manifests --name --history-bytes --memory-limit --max-requests-inflight --max-mutating-requests-inflight --max-watches --http2-max-streams-per-connection --stall-timeout --gzip --synthetic-delay --logging-format --log-format --help"
+            opts="-v -h --root-directory --data-dir --embedded-etcd-directory --listen --bind-address --secure-port --tls-cert-file --tls-private-key-file --client-ca-file --tls-san --tls-min-version --tls-cipher-suites --tls-curve-preferences --manifests --name --history-bytes --memory-limit --max-requests-inflight --max-mutating-requests-inflight --max-watches --http2-max-streams-per-connection --stall-timeout --bookmark-interval --gzip --synthetic-delay --logging-format --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -234,6 +234,10 @@ _kcpctl() {
                     return 0
                     ;;
                 --stall-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bookmark-interval)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

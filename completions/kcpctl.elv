@@ -119,6 +119,7 @@ set edit:completion:arg-completer[kcpctl] = {|@words|
             cand --max-watches 'Watches that are open at once; more get 429. 0 is no limit'
             cand --http2-max-streams-per-connection 'Requests that one HTTP/2 connection may have open; more wait at the client'
             cand --stall-timeout 'Time after which a client is closed that does not read what waits for it'
+            cand --bookmark-interval 'Time after which a watch that asked for bookmarks is told how far it has come'
             cand --gzip 'For whom large lists are compressed, of those clients that ask for it'
             cand --synthetic-delay 'Time that each request waits before anything else, to try out slow networks'
             cand --log-format 'Form of the log, which goes to stderr'

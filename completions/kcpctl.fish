@@ -110,6 +110,7 @@ complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_sub
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l max-watches -d 'Watches that are open at once; more get 429. 0 is no limit' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l http2-max-streams-per-connection -d 'Requests that one HTTP/2 connection may have open; more wait at the client' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l stall-timeout -d 'Time after which a client is closed that does not read what waits for it' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l bookmark-interval -d 'Time after which a watch that asked for bookmarks is told how far it has come' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l gzip -d 'For whom large lists are compressed, of those clients that ask for it' -r -f -a "remote\t'Clients on other machines: on this one it would cost more time than it saves'
 always\t'Everyone'
 never\t'No one'"

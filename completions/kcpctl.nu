@@ -123,6 +123,7 @@ module completions {
     --max-watches: string     # Watches that are open at once; more get 429. 0 is no limit
     --http2-max-streams-per-connection: string # Requests that one HTTP/2 connection may have open; more wait at the client
     --stall-timeout: string   # Time after which a client is closed that does not read what waits for it
+    --bookmark-interval: string # Time after which a watch that asked for bookmarks is told how far it has come
     --gzip: string@"nu-complete kcpctl cache serve gzip" # For whom large lists are compressed, of those clients that ask for it
     --synthetic-delay: string # Time that each request waits before anything else, to try out slow networks
     --log-format: string@"nu-complete kcpctl cache serve log_format" # Form of the log, which goes to stderr

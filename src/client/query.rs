@@ -216,10 +216,12 @@ mod tests {
             resource in "[a-z]{1,9}",
             identity in proptest::option::of("[0-9a-f]{1,9}"),
             namespace in proptest::option::of(NAME),
+            all_shards in proptest::prelude::any::<bool>(),
+            all_clusters in proptest::prelude::any::<bool>(),
         ) {
             let scope = Scope {
-                shard: shard.parse().unwrap(),
-                cluster: cluster.parse().unwrap(),
+                shard: if all_shards { "*" } else { &shard }.parse().unwrap(),
+                cluster: if all_clusters { "*" } else { &cluster }.parse().unwrap(),
             };
             let path = ResourcePath { group, version, resource, identity };
             let form = Form::Objects;

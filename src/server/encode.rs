@@ -133,6 +133,11 @@ impl Encoder {
         })
     }
 
+    /// The version of whole objects, if they are what is written.
+    pub fn whole_version(&self) -> Option<&str> {
+        matches!(self.form, FormOf::Object).then_some(&self.api_version)
+    }
+
     /// The body of one object.
     pub fn one(&self, entry: &Entry) -> Bytes {
         if matches!(self.form, FormOf::Object) && entry.api_version() == self.api_version.as_bytes()
@@ -228,25 +233,28 @@ impl Encoder {
             FormOf::Table { version, .. } => (version.api_version(), "Table"),
         };
         let ends = ends_initial_events.then(|| INITIAL_EVENTS_END.to_owned());
-        let origin = matches!(self.form, FormOf::Partial { says_origin: true, .. }).then(|| {
-            let stored = self.kind.api_version(&self.kind.storage_version);
-            format!(r#""{VERSION_ANNOTATION}":"{stored}""#)
-        });
+        let origin = matches!(self.form, FormOf::Partial { says_origin: true, .. })
+            .then(|| format!(r#""{VERSION_ANNOTATION}":"{}""#, self.api_version));
         let annotations: Vec<String> = ends.into_iter().chain(origin).collect();
         let annotations = match annotations.join(",") {
             none if none.is_empty() => none,
             some => format!(r#""annotations":{{{some}}},"#),
         };
-        let rows = match &self.form {
-            FormOf::Table { .. } => r#","columnDefinitions":null,"rows":[]"#,
-            FormOf::Object | FormOf::Partial { .. } => "",
-        };
-        out.extend_from_slice(
-            format!(
-                "{{\"type\":\"BOOKMARK\",\"object\":{{\"apiVersion\":\"{api_version}\",\"kind\":\"{kind}\",\"metadata\":{{{annotations}\"resourceVersion\":\"{revision}\"}}{rows}}}}}\n"
-            )
-            .as_bytes(),
+        let bookmark = format!(
+            r#"{{"apiVersion":"{api_version}","kind":"{kind}","metadata":{{{annotations}"resourceVersion":"{revision}"}}}}"#
         );
+        out.extend_from_slice(br#"{"type":"BOOKMARK","object":"#);
+        match &self.form {
+            // A table has no place for annotations: they stand in a row without a name.
+            FormOf::Table { table, version, .. } => {
+                let include = IncludeObject::Metadata;
+                let now = self.now;
+                // What was written a moment ago is an object, so that there is no error to tell.
+                let _ = table.write_one(out, *version, bookmark.as_bytes(), include, false, now);
+            }
+            FormOf::Object | FormOf::Partial { .. } => out.extend_from_slice(bookmark.as_bytes()),
+        }
+        out.extend_from_slice(b"}\n");
     }
 }
 
@@ -287,7 +295,7 @@ struct ListWriter {
 impl ListWriter {
     fn new(encoder: Encoder, items: Vec<Arc<Entry>>, metadata: &ListMetadata) -> Self {
         let mut said = Vec::with_capacity(128);
-        metadata.write(&mut said);
+        metadata.write(&mut said, matches!(encoder.form, FormOf::Object));
         let (mut head, mut tail) = (Vec::new(), Vec::new());
         match &encoder.form {
             FormOf::Table { table, version, .. } => {
@@ -355,14 +363,19 @@ impl ListWriter {
 }
 
 impl ListMetadata {
-    /// Writes the metadata as Go writes a map: `continue` is there even if it is empty.
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(br#"{"continue":"#);
-        string::write(out, &self.token);
+    /// Writes the metadata. In a list of whole objects, which Go writes as a map, `continue`
+    /// is there even if it is empty.
+    fn write(&self, out: &mut Vec<u8>, of_whole_objects: bool) {
+        out.push(b'{');
+        if of_whole_objects || !self.token.is_empty() {
+            out.extend_from_slice(br#""continue":"#);
+            string::write(out, &self.token);
+            out.push(b',');
+        }
         if let Some(remaining) = self.remaining.filter(|remaining| *remaining > 0) {
-            out.extend_from_slice(format!(r#","remainingItemCount":{remaining}"#).as_bytes());
+            out.extend_from_slice(format!(r#""remainingItemCount":{remaining},"#).as_bytes());
         }
         let revision = self.revision;
-        out.extend_from_slice(format!(r#","resourceVersion":"{revision}"}}"#).as_bytes());
+        out.extend_from_slice(format!(r#""resourceVersion":"{revision}"}}"#).as_bytes());
     }
 }

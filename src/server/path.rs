@@ -359,5 +359,27 @@ mod tests {
             let _ = parse(&path, Flavor::Kcpctl);
             let _ = parse(&path, Flavor::CacheServer);
         }
+
+        #[test]
+        fn any_bytes_mean_the_same_however_much_of_them_is_escaped(
+            head in "(/services/cache)?(/shards/[a-z]{0,3}(/clusters/[a-z:]{0,3})?)?",
+            tail in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..24),
+            kept in proptest::collection::vec(proptest::prelude::any::<bool>(), 24),
+        ) {
+            let bytes = [head.as_bytes(), b"/", &tail].concat();
+            let all: String = bytes.iter().map(|byte| format!("%{byte:02X}")).collect();
+            // Of what may stand for itself some does.
+            let some: String = bytes
+                .iter()
+                .zip(kept.iter().cycle())
+                .map(|(&byte, &keep)| match char::from(byte) {
+                    it if keep && it.is_ascii_graphic() && it != '%' => it.to_string(),
+                    _ => format!("%{byte:02x}"),
+                })
+                .collect();
+            for flavor in [Flavor::Kcpctl, Flavor::CacheServer] {
+                proptest::prop_assert_eq!(parse(&all, flavor), parse(&some, flavor));
+            }
+        }
     }
 }

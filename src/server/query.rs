@@ -1,5 +1,6 @@
 //! The query string: pairs, and the options that verbs read from them.
 
+use std::num::{IntErrorKind, ParseIntError};
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
@@ -108,6 +109,12 @@ impl Query {
         Err(ApiError::invalid(kind, "", &[problem]))
     }
 
+    /// The revision that a single object must be at least as new as; 0 if none is named.
+    pub fn revision(&self) -> Result<Revision, ApiError> {
+        let text = self.get("resourceVersion").unwrap_or_default();
+        Ok(revision(text, false)?.unwrap_or(Revision::ZERO))
+    }
+
     /// Reads what a list or a watch asks for.
     pub fn list_options(&self, legacy_watch: bool) -> Result<ListOptions, ApiError> {
         let get = |key| self.get(key).unwrap_or_default();
@@ -141,9 +148,13 @@ impl Query {
 
     fn integer(&self, key: &str) -> Result<Option<i64>, ApiError> {
         let Some(text) = self.get(key).filter(|text| !text.is_empty()) else { return Ok(None) };
-        text.parse().map(Some).map_err(|_| {
+        text.parse().map(Some).map_err(|error: ParseIntError| {
             let text = quoted(text.as_bytes());
-            ApiError::bad_request(format!("strconv.ParseInt: parsing {text}: invalid syntax"))
+            let why = match error.kind() {
+                IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
+                _ => "invalid syntax",
+            };
+            ApiError::bad_request(format!("strconv.ParseInt: parsing {text}: {why}"))
         })
     }
 
@@ -169,6 +180,11 @@ impl Query {
             }
             if !text.is_empty() && text != "NotOlderThan" {
                 problems.push(Problem::unsupported(MATCH, &shown, &["NotOlderThan"]));
+            }
+            // What the original makes of a page where there is none.
+            if !token.is_empty() && !has_revision && send_initial_events.is_none() {
+                let why = "resourceVersionMatch is forbidden when continue is provided";
+                problems.push(Problem::forbidden(MATCH, why));
             }
         } else {
             if send_initial_events.is_some() {

@@ -28,7 +28,7 @@ struct Refusal {
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Form {
     /// A `metav1.Status`.
-    Status { reason: &'static str, details: Option<Value>, metadata: Option<Value> },
+    Status { reason: &'static str, details: Option<Details>, metadata: Option<Value> },
     /// The message itself, as text.
     Plain,
 }
@@ -55,7 +55,7 @@ impl ApiError {
         Self(Box::new(Refusal { code, message: message.into(), form, retry_after: None }))
     }
 
-    fn with_details(mut self, value: Value) -> Self {
+    fn with_details(mut self, value: Details) -> Self {
         if let Form::Status { details, .. } = &mut self.0.form {
             *details = Some(value);
         }
@@ -65,7 +65,7 @@ impl ApiError {
     /// Says when to try again, as a header and in the details.
     fn retry_after(mut self, seconds: u32) -> Self {
         self.0.retry_after = Some(seconds);
-        self.with_details(json!({ "retryAfterSeconds": seconds }))
+        self.with_details(Details { retry_after_seconds: seconds, ..Details::default() })
     }
 
     /// A few words of text.
@@ -86,19 +86,19 @@ impl ApiError {
 
     /// 403
     pub fn forbidden(message: String, subject: Option<(Qualified<'_>, &str)>) -> Self {
-        let details = subject.map_or_else(|| json!({}), |(kind, name)| details(kind, name));
+        let details = subject.map(|(kind, name)| Details::of(kind, name)).unwrap_or_default();
         Self::status(403, "Forbidden", message).with_details(details)
     }
 
     /// 404 for one object.
     pub fn not_found(kind: Qualified<'_>, name: &str) -> Self {
         let message = format!("{kind} {} not found", quoted(name.as_bytes()));
-        Self::status(404, "NotFound", message).with_details(details(kind, name))
+        Self::status(404, "NotFound", message).with_details(Details::of(kind, name))
     }
 
     /// 404 for a path.
     pub fn no_such_path(message: impl Into<String>) -> Self {
-        Self::status(404, "NotFound", message).with_details(json!({}))
+        Self::status(404, "NotFound", message).with_details(Details::default())
     }
 
     /// 405
@@ -108,7 +108,7 @@ impl ApiError {
             message.push_str(": ");
             message.push_str(why);
         }
-        Self::status(405, "MethodNotAllowed", message).with_details(details(kind, ""))
+        Self::status(405, "MethodNotAllowed", message).with_details(Details::of(kind, ""))
     }
 
     /// 406
@@ -120,14 +120,14 @@ impl ApiError {
     /// 409 because there is one already.
     pub fn already_exists(kind: Qualified<'_>, name: &str) -> Self {
         let message = format!("{kind} {} already exists", quoted(name.as_bytes()));
-        Self::status(409, "AlreadyExists", message).with_details(details(kind, name))
+        Self::status(409, "AlreadyExists", message).with_details(Details::of(kind, name))
     }
 
     /// 409 because it is another than the client thinks.
     pub fn conflict(kind: Qualified<'_>, name: &str, why: &str) -> Self {
         let name_quoted = quoted(name.as_bytes());
         let message = format!("Operation cannot be fulfilled on {kind} {name_quoted}: {why}");
-        Self::status(409, "Conflict", message).with_details(details(kind, name))
+        Self::status(409, "Conflict", message).with_details(Details::of(kind, name))
     }
 
     /// 409 because somebody else wrote in between.
@@ -154,15 +154,23 @@ impl ApiError {
 
     /// 413
     pub fn too_large(limit: usize) -> Self {
-        let message = format!("Request entity too large: limit is {limit}");
+        Self::too_much(&format!("limit is {limit}"))
+    }
+
+    /// 413, because of what a body asks for.
+    pub fn too_much(why: &str) -> Self {
+        let message = format!("Request entity too large: {why}");
         Self::status(413, "RequestEntityTooLarge", message)
     }
 
     /// 415
     pub fn unsupported_media_type(accepted: &str) -> Self {
-        let message = format!(
-            "the body of the request was in an unknown format - accepted media types include: {accepted}"
-        );
+        Self::unsupported_because("the body of the request was in an unknown format", accepted)
+    }
+
+    /// 415 for a form that is known, with what to do instead.
+    pub fn unsupported_because(why: &str, accepted: &str) -> Self {
+        let message = format!("{why} - accepted media types include: {accepted}");
         Self::status(415, "UnsupportedMediaType", message)
     }
 
@@ -173,11 +181,12 @@ impl ApiError {
             what = format!("[{what}]");
         }
         let message = format!("{kind} {} is invalid: {what}", quoted(name.as_bytes()));
-        let mut details = details(kind, name);
-        details["causes"] = problems
-            .iter()
-            .map(|it| json!({"reason": it.reason, "message": it.text, "field": it.field}))
-            .collect();
+        let causes = problems.iter().map(|it| Cause {
+            reason: it.reason,
+            message: it.text.clone(),
+            field: it.field.clone(),
+        });
+        let details = Details { causes: causes.collect(), ..Details::of(kind, name) };
         Self::status(422, "Invalid", message).with_details(details)
     }
 
@@ -194,7 +203,7 @@ impl ApiError {
     /// 500
     pub fn internal(message: &str) -> Self {
         Self::status(500, "InternalError", format!("Internal error occurred: {message}"))
-            .with_details(json!({ "causes": [{ "message": message }] }))
+            .with_details(Details::caused_by("", message))
     }
 
     /// 503
@@ -210,10 +219,10 @@ impl ApiError {
     /// 504: a revision that has not come to pass.
     pub fn too_large_revision(asked: u64, current: u64) -> Self {
         let why = format!("Too large resource version: {asked}, current: {current}");
-        Self::status(504, "Timeout", format!("Timeout: {why}")).with_details(json!({
-            "causes": [{ "reason": "ResourceVersionTooLarge", "message": "Too large resource version" }],
-            "retryAfterSeconds": 1,
-        }))
+        Self::status(504, "Timeout", format!("Timeout: {why}")).with_details(Details::caused_by(
+            "ResourceVersionTooLarge",
+            "Too large resource version",
+        ))
     }
 
     /// 504: the request took too long.
@@ -246,7 +255,7 @@ impl ApiError {
         }
         if let Some(details) = details {
             out.extend_from_slice(br#","details":"#);
-            crate::model::json::tree::write(&mut out, details);
+            details.write(&mut out);
         }
         out.extend_from_slice(format!(",\"code\":{}}}\n", self.0.code).as_bytes());
         out
@@ -274,14 +283,94 @@ impl ApiError {
     }
 }
 
-fn details(kind: Qualified<'_>, name: &str) -> Value {
-    let mut details = json!({});
-    for (key, value) in [("name", name), ("group", kind.group), ("kind", kind.name)] {
-        if !value.is_empty() {
-            details[key] = value.into();
+/// What a `Status` says for programs, in Go's order of fields. What is empty is left out.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Details {
+    name: String,
+    group: String,
+    /// The plural name, or the kind.
+    kind: String,
+    uid: String,
+    causes: Vec<Cause>,
+    retry_after_seconds: u32,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Cause {
+    reason: &'static str,
+    message: String,
+    field: String,
+}
+
+impl Details {
+    /// Those of one object, or of a type if the name is empty.
+    pub fn of(kind: Qualified<'_>, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            group: kind.group.to_owned(),
+            kind: kind.name.to_owned(),
+            ..Self::default()
         }
     }
-    details
+
+    /// The same, of the object with that uid.
+    pub fn with_uid(self, uid: String) -> Self {
+        Self { uid, ..self }
+    }
+
+    fn caused_by(reason: &'static str, message: &str) -> Self {
+        let cause = Cause { reason, message: message.to_owned(), field: String::new() };
+        Self { causes: vec![cause], ..Self::default() }
+    }
+
+    /// Writes them as JSON.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'{');
+        let start = out.len();
+        let texts = [
+            ("name", &self.name),
+            ("group", &self.group),
+            ("kind", &self.kind),
+            ("uid", &self.uid),
+        ];
+        for (key, text) in texts {
+            member(out, start, key, text);
+        }
+        if !self.causes.is_empty() {
+            key(out, start, "causes");
+            for (at, cause) in self.causes.iter().enumerate() {
+                out.extend_from_slice(if at == 0 { b"[{" } else { b",{" });
+                let start = out.len();
+                member(out, start, "reason", cause.reason);
+                member(out, start, "message", &cause.message);
+                member(out, start, "field", &cause.field);
+                out.push(b'}');
+            }
+            out.push(b']');
+        }
+        if self.retry_after_seconds > 0 {
+            key(out, start, "retryAfterSeconds");
+            out.extend_from_slice(self.retry_after_seconds.to_string().as_bytes());
+        }
+        out.push(b'}');
+    }
+}
+
+/// Writes a key of the object that begins at `start`.
+fn key(out: &mut Vec<u8>, start: usize, key: &str) {
+    if out.len() > start {
+        out.push(b',');
+    }
+    string::write(out, key);
+    out.push(b':');
+}
+
+/// Writes a member of the object that begins at `start`, unless it is empty.
+fn member(out: &mut Vec<u8>, start: usize, name: &str, text: &str) {
+    if !text.is_empty() {
+        key(out, start, name);
+        string::write(out, text);
+    }
 }
 
 /// One field that is wrong.
@@ -389,7 +478,7 @@ mod tests {
     fn a_status_has_the_fields_of_the_original_in_its_order() {
         assert_eq!(
             body(&ApiError::not_found(EXPORTS, "x")),
-            "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":\"apiexports.apis.kcp.io \\\"x\\\" not found\",\"reason\":\"NotFound\",\"details\":{\"group\":\"apis.kcp.io\",\"kind\":\"apiexports\",\"name\":\"x\"},\"code\":404}\n"
+            "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":\"apiexports.apis.kcp.io \\\"x\\\" not found\",\"reason\":\"NotFound\",\"details\":{\"name\":\"x\",\"group\":\"apis.kcp.io\",\"kind\":\"apiexports\"},\"code\":404}\n"
         );
     }
 

@@ -333,3 +333,130 @@ async fn a_type_that_lost_all_its_objects_remembers_that_it_forgot() {
     view.watch(&kind(), everything(""), view.root().revision()).unwrap();
     view.close().await;
 }
+
+/// A write: which of a few objects, and what becomes of it; none deletes it.
+type Step = (usize, Option<&'static str>);
+
+fn steps(most: usize) -> impl proptest::strategy::Strategy<Value = Vec<Step>> {
+    use proptest::prelude::*;
+    let colour = proptest::option::weighted(0.7, prop_oneof![Just("red"), Just("blue")]);
+    proptest::collection::vec((0..12_usize, colour), 1..most)
+}
+
+async fn take_steps(view: &View, steps: &[Step]) {
+    for (number, colour) in steps {
+        let path = format!("s{}/c{}/o{number}", number % 2, number % 3);
+        if colour.is_some() || view.root().get(&kind(), &Origin::BuiltIn, &path).is_some() {
+            write(view, &path, *colour).await.unwrap();
+        }
+    }
+}
+
+/// Runs a case that needs a store of its own.
+fn on_a_store(run: impl AsyncFnOnce(Arc<View>)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    runtime.block_on(async {
+        let view = Arc::new(open(dir.path(), usize::MAX).await);
+        run(view.clone()).await;
+        view.close().await;
+    });
+}
+
+/// The scopes that requests have.
+fn scoped(shard: &str, cluster: &str, labels: &str) -> Filter {
+    let mut filter = everything(labels);
+    filter.scope.shard = shard.parse().unwrap();
+    filter.scope.cluster = cluster.parse().unwrap();
+    filter
+}
+
+const SCOPES: [(&str, &str); 4] = [("*", "*"), ("s1", "*"), ("*", "c2"), ("s0", "c0")];
+
+proptest::proptest! {
+    // Each case syncs its writes to a disk.
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn pages_join_to_the_list_at_their_revision_while_writes_go_on(
+        before in steps(24),
+        during in proptest::collection::vec(steps(4), 12),
+        limit in 1..5_usize,
+        scope in 0..SCOPES.len(),
+        labels in proptest::sample::select(vec!["", "colour=red"]),
+    ) {
+        on_a_store(async |view| {
+            take_steps(&view, &before).await;
+            let (shard, cluster) = SCOPES[scope];
+            let filter = scoped(shard, cluster, labels);
+            let revision = view.root().revision();
+            let whole = state(&view.snapshot(&kind()), &filter);
+            let mut joined = Vec::new();
+            let mut after: Option<String> = None;
+            for writes in during.iter().cycle() {
+                // A page is made anew of what there is then, with the later changes undone.
+                let snapshot = view.root().snapshot_at(&kind(), revision).unwrap();
+                let last = after.as_deref().map(|path| (&Origin::BuiltIn, path));
+                let page: Vec<(String, (String, Revision))> = snapshot
+                    .list(&filter.scope, last)
+                    .filter(|(_, path, entry)| filter.selects(path, entry))
+                    .take(limit)
+                    .map(|(_, path, entry)| (path.to_string(), (colour(entry), entry.revision())))
+                    .collect();
+                after = page.last().map(|(path, _)| path.clone());
+                joined.extend(page);
+                if after.is_none() {
+                    break;
+                }
+                take_steps(&view, writes).await;
+            }
+            let whole: Vec<_> = whole.into_iter().collect();
+            assert_eq!(joined, whole);
+        });
+    }
+
+    #[test]
+    fn events_replayed_over_a_list_give_the_later_list(
+        before in steps(16),
+        during in steps(24),
+        at_once in 1..6_usize,
+        scope in 0..SCOPES.len(),
+        labels in proptest::sample::select(vec!["", "colour=red", "colour!=red", "!colour"]),
+    ) {
+        on_a_store(async |view| {
+            take_steps(&view, &before).await;
+            let (shard, cluster) = SCOPES[scope];
+            let filter = scoped(shard, cluster, labels);
+            let mut replayed = state(&view.snapshot(&kind()), &filter);
+            let mut last = view.root().revision();
+            let mut cursor = view.watch(&kind(), filter.clone(), last).unwrap();
+            take_steps(&view, &during).await;
+            loop {
+                let mut found = Vec::new();
+                let progress = cursor.take(at_once, &mut found).unwrap();
+                for change in &found {
+                    assert!(change.revision > last, "out of order");
+                    last = change.revision;
+                    match filter.event(change) {
+                        None => {}
+                        Some(Event::Added(entry)) => {
+                            let value = (colour(entry), entry.revision());
+                            assert!(replayed.insert(change.path.to_string(), value).is_none());
+                        }
+                        Some(Event::Modified(entry)) => {
+                            let value = (colour(entry), entry.revision());
+                            assert!(replayed.insert(change.path.to_string(), value).is_some());
+                        }
+                        Some(Event::Deleted(..)) => {
+                            assert!(replayed.remove(&*change.path).is_some());
+                        }
+                    }
+                }
+                if progress == Progress::CaughtUp(view.root().revision()) {
+                    break;
+                }
+            }
+            assert_eq!(replayed, state(&view.snapshot(&kind()), &filter));
+        });
+    }
+}

@@ -6,6 +6,8 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::GroupVersionKind;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Client, Config};
 use serde_json::json;
@@ -111,4 +113,61 @@ async fn many_watchers_see_the_same() {
     for watch in watches {
         assert_eq!(watch.await.unwrap(), "seen");
     }
+}
+
+/// What a store holds: names and URLs.
+fn held(store: &reflector::Store<DynamicObject>) -> Vec<(String, String)> {
+    let each = |it: Arc<DynamicObject>| {
+        let url = it.data["spec"]["baseURL"].as_str().unwrap_or_default().to_owned();
+        (it.metadata.name.clone().unwrap(), url)
+    };
+    let mut held: Vec<_> = store.state().into_iter().map(each).collect();
+    held.sort();
+    held
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reflector_holds_what_the_server_holds_also_over_a_restart() {
+    let mut server = Server::start();
+    let api = shards(&server, "kube-reflector").await;
+    api.create(&PostParams::default(), &shard("before")).await.unwrap();
+    let kind = GroupVersionKind::gvk("core.kcp.io", "v1alpha1", "Shard");
+    let writer = reflector::store::Writer::new(ApiResource::from_gvk(&kind));
+    let store = writer.as_reader();
+    let config = watcher::Config::default().streaming_lists();
+    let events = watcher(api.clone(), config).default_backoff().reflect(writer);
+    // What breaks a watch is told as an error, and it begins again.
+    let running = tokio::spawn(events.for_each(|_| async {}));
+    tokio::time::timeout(PATIENCE, store.wait_until_ready()).await.unwrap().unwrap();
+    let example = || "https://example.com".to_owned();
+    assert_eq!(held(&store), [("before".to_owned(), example())]);
+    let becomes = async |wanted: &[(&str, &str)]| {
+        let wanted: Vec<_> =
+            wanted.iter().map(|(name, url)| ((*name).to_owned(), (*url).to_owned())).collect();
+        let store = store.clone();
+        let look = move || eventually("the store", || (held(&store) == wanted).then_some(()));
+        tokio::task::spawn_blocking(look).await.unwrap();
+    };
+
+    api.create(&PostParams::default(), &shard("one")).await.unwrap();
+    becomes(&[("before", "https://example.com"), ("one", "https://example.com")]).await;
+    let mut one = api.get("one").await.unwrap();
+    one.data["spec"]["baseURL"] = json!("https://example.org");
+    api.replace("one", &PostParams::default(), &one).await.unwrap();
+    becomes(&[("before", "https://example.com"), ("one", "https://example.org")]).await;
+    api.delete("before", &DeleteParams::default()).await.unwrap();
+    becomes(&[("one", "https://example.org")]).await;
+
+    // It goes on after a restart, and misses nothing of what came before it was back.
+    assert!(server.stop().success());
+    server.start_again();
+    let raw = server.admin();
+    let path =
+        "/services/cache/shards/root/clusters/kube-reflector/apis/core.kcp.io/v1alpha1/shards";
+    raw.post(path, &serde_json::to_value(shard("after")).unwrap()).object(201);
+    raw.delete(format!("{path}/one")).object(200);
+    becomes(&[("after", "https://example.com")]).await;
+    let reference = ObjectRef::new_with("after", ApiResource::from_gvk(&kind));
+    assert!(store.get(&reference).is_some());
+    running.abort();
 }

@@ -108,8 +108,31 @@ fn what_the_server_does_not_believe_is_found_out() {
         ) && !said.stderr.contains("not checked"),
         "{said}"
     );
-    // A name that its certificate is not for.
+    // A workspace that is not there, of a server that is.
     let data_dir = server.data_dir();
+    let workspace = env.run([
+        "kubeconfig",
+        "create",
+        "ci",
+        "--target",
+        "frontproxy/main",
+        "--group",
+        "system:masters",
+        "--output-file",
+        "nowhere",
+        "--verify",
+        "--workspace=root:nowhere",
+        &format!("--server=https://localhost:{}", server.address().port()),
+        &format!("--server-ca={}", data_dir.join("ca.crt").display()),
+        &format!("--ca-cert={}", data_dir.join("client-ca.crt").display()),
+        &format!("--ca-key={}", data_dir.join("client-ca.key").display()),
+    ]);
+    assert_eq!(workspace.code, Some(5), "{workspace}");
+    assert!(
+        workspace.stderr.contains("knows no such workspace (status 404)\nhint: "),
+        "{workspace}"
+    );
+    // A name that its certificate is not for.
     let said = env.run([
         "kubeconfig",
         "create",

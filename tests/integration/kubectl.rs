@@ -4,7 +4,9 @@ use std::io::{BufRead, BufReader};
 
 use serde_json::{Value, json};
 
-use crate::support::{APIEXPORTS, CommandOutput, Kubectl, Server, annotated, api_export, at};
+use crate::support::{
+    APIEXPORTS, CommandOutput, Kubectl, Request, Server, annotated, api_export, at, eventually,
+};
 
 /// The manifest of a shard, which has columns of its own.
 fn shard(name: &str, region: &str) -> String {
@@ -188,4 +190,87 @@ fn kubectl_works_with_the_kubeconfig_that_the_server_wrote() {
     assert_eq!(get("/readyz"), "ok");
     let list: Value = serde_json::from_str(&get(&at("*", "*", APIEXPORTS))).unwrap();
     assert_eq!(list["kind"], "APIExportList");
+}
+
+#[test]
+fn kubectl_patches() {
+    let server = Server::shared();
+    let kubectl = Kubectl::new(&server, "root", "kubectl-patch");
+    let file = server.env().write("patch.json", shard("amber", "eu"));
+    kubectl.run(["create", "-f", file.to_str().unwrap()]).success();
+    let patched = |kind: &str, patch: &str| {
+        kubectl.run(["patch", "shard", "amber", &format!("--type={kind}"), "-p", patch])
+    };
+    let url = || kubectl.run(["get", "shard", "amber", "-o", "jsonpath={.spec.baseURL}"]).success();
+    let merge = r#"{"spec":{"baseURL":"https://merged"}}"#;
+    assert_eq!(patched("merge", merge).success(), "shard.core.kcp.io/amber patched\n");
+    assert_eq!(url(), "https://merged");
+    assert_eq!(patched("merge", merge).success(), "shard.core.kcp.io/amber patched (no change)\n");
+    let json = r#"[{"op":"test","path":"/spec/baseURL","value":"https://merged"},
+                   {"op":"replace","path":"/spec/baseURL","value":"https://json"}]"#;
+    patched("json", json).success();
+    assert_eq!(url(), "https://json");
+    // The test in it fails now.
+    let refused = patched("json", json);
+    assert_eq!(refused.code, Some(1), "{refused}");
+    assert!(refused.stderr.contains("invalid"), "{refused}");
+    assert_eq!(url(), "https://json");
+    let strategic = patched("strategic", merge);
+    assert_eq!(strategic.code, Some(1), "{strategic}");
+    assert!(strategic.stderr.contains("application/merge-patch+json"), "{strategic}");
+    let labelled = kubectl.run(["label", "shard", "amber", "tier=gold"]).success();
+    assert_eq!(labelled, "shard.core.kcp.io/amber labeled\n");
+    let selected = kubectl.run(["get", "shards", "-l", "tier=gold", "-o", "name"]).success();
+    assert_eq!(selected, "shard.core.kcp.io/amber\n");
+}
+
+#[test]
+fn kubectl_edits() {
+    let server = Server::shared();
+    let kubectl = Kubectl::new(&server, "root", "kubectl-edit");
+    let file = server.env().write("edit.json", shard("amber", "eu"));
+    kubectl.run(["create", "-f", file.to_str().unwrap()]).success();
+    let edit = |editor: &str| {
+        CommandOutput::of(kubectl.command(["edit", "shard", "amber"]).env("KUBE_EDITOR", editor))
+    };
+    let edited = edit("sed -i s,https://amber.example.com:6443,https://edited,");
+    assert_eq!(edited.success(), "shard.core.kcp.io/amber edited\n");
+    let url = kubectl.run(["get", "shard", "amber", "-o", "jsonpath={.spec.baseURL}"]).success();
+    assert_eq!(url, "https://edited");
+    let unchanged = edit("true");
+    assert_eq!(unchanged.code, Some(0), "{unchanged}");
+    assert!(unchanged.stderr.contains("no changes made"), "{unchanged}");
+}
+
+#[test]
+fn kubectl_waits() {
+    let server = Server::shared();
+    let kubectl = Kubectl::new(&server, "root", "kubectl-wait");
+    let client = server.admin();
+    let shards =
+        "/services/cache/shards/root/clusters/kubectl-wait/apis/core.kcp.io/v1alpha1/shards";
+    let object: Value = serde_json::from_str(&shard("amber", "eu")).unwrap();
+    client.post(shards, &object).object(201);
+    let wait = |condition: &str| {
+        kubectl.spawn(["wait", "shard/amber", &format!("--for={condition}"), "--timeout=60s"])
+    };
+    let ends = |mut waiting: std::process::Child| {
+        assert!(waiting.wait().unwrap().success(), "it waited in vain");
+    };
+    let watches = || server.metric("apiserver_longrunning_requests");
+    let before = watches();
+    let ready = wait("condition=Ready");
+    eventually("kubectl to watch", || (watches() > before).then_some(()));
+    let change = |changes: &Value| {
+        let merge = "application/merge-patch+json";
+        let request = Request::new("PATCH", format!("{shards}/amber"));
+        client.send(&request.header("Content-Type", merge).json(changes)).object(200);
+    };
+    change(&json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}}));
+    ends(ready);
+    change(&json!({"spec": {"phase": "done"}}));
+    ends(wait("jsonpath={.spec.phase}=done"));
+    let gone = wait("delete");
+    client.delete(format!("{shards}/amber")).object(200);
+    ends(gone);
 }

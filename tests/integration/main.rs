@@ -10,6 +10,7 @@ mod bad_input;
 mod cache_list_objects;
 mod cache_list_refusals;
 mod certificates;
+mod contract;
 mod corpus;
 mod definitions;
 mod discovery;
@@ -40,6 +41,7 @@ mod snapshots;
 mod support;
 mod user_types;
 mod user_types_extras;
+mod watch_scripts;
 mod watches;
 
 #[test]

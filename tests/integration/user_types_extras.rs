@@ -111,7 +111,7 @@ fn metadata_is_found_on_one_shard_and_of_one_identity() {
             let page = list(&client, &format!("{all}&continue={token}"), PARTIAL_LIST);
             seen.push(page["items"][0]["metadata"]["name"].as_str().unwrap().to_owned());
             left.push(page["metadata"]["remainingItemCount"].as_u64().unwrap_or_default());
-            token = page["metadata"]["continue"].as_str().unwrap().to_owned();
+            token = page["metadata"]["continue"].as_str().unwrap_or_default().to_owned();
             if token.is_empty() {
                 break;
             }

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{APIEXPORTS, Client, Request, Server, api_export, at};
+use crate::support::{APIEXPORTS, Client, Request, Server, Watch, api_export, at};
 
 const STREAMING: &str =
     "watch=true&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan";
@@ -318,4 +318,43 @@ fn gone(client: &Client, target: &str) {
     let status = &events[0]["object"];
     assert_eq!((&status["code"], &status["reason"]), (&json!(410), &json!("Expired")));
     assert_eq!(status["message"], "The resourceVersion for the provided watch is too old.");
+}
+
+#[test]
+fn a_watch_that_asks_for_bookmarks_is_told_how_far_it_has_come() {
+    let server = Server::start_with(&["--bookmark-interval=200ms"]);
+    let client = server.admin();
+    let exports = at("amber", "quiet", APIEXPORTS);
+    let since = revision(&client.get(&exports).object(200));
+    let target = format!("{exports}?watch=true&resourceVersion={since}");
+    let mut silent = client.watch(&target);
+    let mut told = client.watch(format!("{target}&allowWatchBookmarks=true"));
+    let mut partial = client.watch_with(
+        &Request::new("GET", format!("{target}&allowWatchBookmarks=true"))
+            .header("Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"),
+    );
+    // Nothing happens to it, and much elsewhere.
+    let elsewhere = at("amber", "busy", APIEXPORTS);
+    let last = revision(&client.post(elsewhere, &api_export("one")).object(201));
+    let reached = |watch: &mut Watch| loop {
+        let event = watch.next();
+        assert_eq!(event["type"], "BOOKMARK", "{event}");
+        let metadata = event["object"]["metadata"].as_object().unwrap();
+        assert_eq!(metadata.keys().collect::<Vec<_>>(), ["resourceVersion"], "{event}");
+        if revision(&event["object"]) >= last {
+            return event["object"].clone();
+        }
+    };
+    let bookmark = reached(&mut told);
+    assert_eq!(
+        (&bookmark["apiVersion"], &bookmark["kind"]),
+        (&json!("apis.kcp.io/v1alpha1"), &json!("APIExport"))
+    );
+    assert_eq!(reached(&mut partial)["kind"], "PartialObjectMetadata");
+    // From there on nothing is missed, and who asked for none was told of none.
+    let now = revision(&bookmark);
+    let mut resumed = client.watch(format!("{exports}?watch=true&resourceVersion={now}"));
+    client.post(&exports, &api_export("one")).object(201);
+    assert_eq!(resumed.next_named().0, "ADDED one");
+    assert_eq!(silent.next_named().0, "ADDED one");
 }

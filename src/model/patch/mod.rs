@@ -33,13 +33,13 @@ pub enum PatchKind {
 #[derive(Debug, thiserror::Error)]
 pub enum PatchError {
     /// It is not a patch of its form.
-    #[error("the patch cannot be read")]
+    #[error("error decoding patch")]
     Malformed(#[source] serde_json::Error),
     /// It is JSON, but no object.
-    #[error("expected the patch to be a JSON object")]
+    #[error("error decoding patch: expected a JSON object")]
     NotAnObject,
     /// It has too many operations.
-    #[error("the patch has {0} operations, the limit is {OPERATIONS_MAX}")]
+    #[error("The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {0}")]
     TooLong(usize),
     /// An operation does not fit the object, or a test in it failed.
     #[error("the patch does not fit the object")]
@@ -165,8 +165,8 @@ mod tests {
     #[test]
     fn a_patch_that_does_not_fit_is_refused() {
         for (kind, patch, message) in [
-            (PatchKind::Json, "{}", "the patch cannot be read"),
-            (PatchKind::Json, "[{\"op\":\"burn\",\"path\":\"/a\"}]", "the patch cannot be read"),
+            (PatchKind::Json, "{}", "error decoding patch"),
+            (PatchKind::Json, "[{\"op\":\"burn\",\"path\":\"/a\"}]", "error decoding patch"),
             (
                 PatchKind::Json,
                 r#"[{"op":"test","path":"/spec/l/0","value":7}]"#,
@@ -182,9 +182,9 @@ mod tests {
                 r#"[{"op":"replace","path":"","value":1}]"#,
                 "the patch would leave something that is no object",
             ),
-            (PatchKind::Merge, "x", "the patch cannot be read"),
-            (PatchKind::Merge, "[]", "expected the patch to be a JSON object"),
-            (PatchKind::Strategic, "1", "expected the patch to be a JSON object"),
+            (PatchKind::Merge, "x", "error decoding patch"),
+            (PatchKind::Merge, "[]", "error decoding patch: expected a JSON object"),
+            (PatchKind::Strategic, "1", "error decoding patch: expected a JSON object"),
             (
                 PatchKind::Strategic,
                 r#"{"spec":{"$patch":"burn"}}"#,
@@ -197,7 +197,7 @@ mod tests {
         let long = format!("[{}]", vec![operation; OPERATIONS_MAX + 1].join(","));
         assert_eq!(
             patched(PatchKind::Json, &long),
-            Err("the patch has 10001 operations, the limit is 10000".to_owned())
+            Err("The allowed maximum operations in a JSON patch is 10000, got 10001".to_owned())
         );
     }
 }

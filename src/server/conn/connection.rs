@@ -22,8 +22,9 @@ use super::flow::{Counted, Flow, Lookout, Verdict};
 use super::limits::{self, Limits};
 use super::listener::ConnectionMetrics;
 use super::peer::Peer;
+use super::rules::ALPN_H2;
 use super::stall::Impatient;
-use super::tls::{ALPN_H2, Credentials, chain};
+use super::tls::{Credentials, chain};
 use crate::server::body::Body;
 use crate::shutdown::Shutdown;
 

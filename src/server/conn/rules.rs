@@ -1,5 +1,5 @@
 //! What TLS may agree on: versions, cipher suites and key exchanges, under the names that
-//! Go's servers have for them.
+//! Go's servers have for them, and the protocol inside.
 //!
 //! # What is absent on purpose
 //!
@@ -13,6 +13,10 @@ use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{ALL_CIPHER_SUITES, ALL_KX_GROUPS, default_provider};
 use rustls::version::{TLS12, TLS13};
 use rustls::{CipherSuite, SupportedCipherSuite, SupportedProtocolVersion};
+
+/// What ALPN calls HTTP/2.
+pub(super) const ALPN_H2: &[u8] = b"h2";
+const ALPN_H1: &[u8] = b"http/1.1";
 
 /// The versions that there are, the better one first.
 static VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
@@ -47,6 +51,7 @@ pub struct TlsRules {
     groups: Vec<u16>,
     /// Suites that were allowed and that nobody can use.
     absent: Vec<String>,
+    only_http1: bool,
 }
 
 /// A rule that cannot be kept.
@@ -133,6 +138,18 @@ impl TlsRules {
             self.groups.push(number);
         }
         Ok(self)
+    }
+
+    /// Says whether HTTP/2 is offered.
+    pub fn http2(mut self, offered: bool) -> Self {
+        self.only_http1 = !offered;
+        self
+    }
+
+    /// The protocols that a client can choose from, the better one first.
+    pub(super) fn protocols(&self) -> Vec<Vec<u8>> {
+        let all = [ALPN_H2, ALPN_H1];
+        all[usize::from(self.only_http1)..].iter().map(|it| it.to_vec()).collect()
     }
 
     /// Suites that were allowed and that this stack has not.

@@ -20,10 +20,6 @@ use super::client_cert::{AnyClientCert, ClientCa};
 use super::rules::TlsRules;
 use crate::shutdown::Shutdown;
 
-/// What ALPN offers, the better one first.
-pub(super) const ALPN_H2: &[u8] = b"h2";
-const ALPN_H1: &[u8] = b"http/1.1";
-
 /// Where the certificates of a server lie, all in PEM.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TlsFiles {
@@ -131,7 +127,7 @@ impl Credentials {
             .map_err(TlsError::Setup)?
             .with_client_cert_verifier(Arc::new(AnyClientCert::new(algorithms)))
             .with_cert_resolver(Arc::clone(self) as _);
-        config.alpn_protocols = vec![ALPN_H2.to_vec(), ALPN_H1.to_vec()];
+        config.alpn_protocols = rules.protocols();
         Ok(config)
     }
 

@@ -20,12 +20,12 @@ const SLICE: usize = 500;
 
 impl Call<'_> {
     pub(super) async fn delete_collection(&self, body: Bytes) -> Result<Response<Body>, ApiError> {
-        self.concrete("deletecollection")?;
+        let subject = self.subject("deletecollection")?;
         let encoder = self.encoder(Shape::List)?;
         let options = self.query.list_options(false)?;
         let filter = self.filter(&options)?;
-        let dry_run =
-            DeleteOptions::read(&body)?.is_dry_run() || self.query.dry_run("DeleteOptions")?;
+        let deletion = DeleteOptions::read(self, body)?;
+        let dry_run = deletion.is_dry_run() || self.query.dry_run("DeleteOptions")?;
         let snapshot = self.app.view.snapshot(&self.served.key);
         let limit = if options.limit == 0 { usize::MAX } else { options.limit };
         let found: Vec<_> = snapshot
@@ -37,6 +37,11 @@ impl Call<'_> {
                 (Place { kind, origin, path: path.clone() }, entry.clone())
             })
             .collect();
+        // Whoever demands a certain object wants no other to go with it.
+        for (place, entry) in &found {
+            let (_, _, _, name) = place.parts();
+            deletion.check(&subject, name, entry)?;
+        }
         let mut gone = Vec::with_capacity(found.len());
         for slice in found.chunks(SLICE) {
             if dry_run {

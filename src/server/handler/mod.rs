@@ -43,12 +43,25 @@ use super::status::{ApiError, Problem, Qualified, quoted};
 use super::types::{Asked as AskedType, Found, Registry, Served};
 
 pub use token::Token;
+pub use watch::BOOKMARK_INTERVAL;
 
 /// The largest body of a request, in bytes: that of the original.
 pub const BODY_BYTES_MAX: usize = 3 << 20;
 
 /// How long anything but a watch may take: that of the original.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The longest name of a field manager, in bytes: that of the original.
+const MANAGER_BYTES_MAX: usize = 128;
+
+/// The media types of bodies.
+const BODIES: &str = "application/json, application/yaml";
+
+/// What Go clients send to types of Kubernetes if they are told to.
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+
+/// What to do instead.
+const NO_PROTOBUF: &str = "this server reads no protobuf: send JSON (contentType application/json in the client's configuration)";
 
 /// How often a write that lost a race is planned again.
 const REPLANS_MAX: usize = 32;
@@ -73,6 +86,8 @@ pub struct AppOptions {
     pub synthetic_delay: Duration,
     /// For whom large answers are compressed.
     pub compress: Compress,
+    /// How often a watcher that asks for bookmarks is told how far it has come.
+    pub bookmark_interval: Duration,
     /// What ails the store, if anything does.
     pub trouble: Box<dyn Fn() -> Option<String> + Send + Sync>,
     /// What the store did, for the metrics.
@@ -481,15 +496,39 @@ impl Call<'_> {
         subject: &Subject<'_>,
         options: &'static str,
     ) -> Result<Incoming, ApiError> {
+        self.check_manager(options)?;
         let validation = self.field_validation(options)?;
+        Incoming::read(self.json(body)?, subject, validation)
+    }
+
+    /// The body as JSON, by the media type that the client gave it.
+    fn json(&self, body: Bytes) -> Result<Bytes, ApiError> {
         let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
         let media = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
-        let media = media.trim().to_ascii_lowercase();
-        match media.as_str() {
-            "" | "application/json" => Incoming::read(body, subject, validation),
-            "application/yaml" => Incoming::read(json_of_yaml(&body)?, subject, validation),
-            _ => Err(ApiError::unsupported_media_type("application/json, application/yaml")),
+        match media.trim().to_ascii_lowercase().as_str() {
+            "" | "application/json" => Ok(body),
+            "application/yaml" => json_of_yaml(&body),
+            PROTOBUF => Err(ApiError::unsupported_because(NO_PROTOBUF, BODIES)),
+            _ => Err(ApiError::unsupported_media_type(BODIES)),
         }
+    }
+
+    /// Checks the name of who says that it manages the fields. Nobody tracks it here.
+    fn check_manager(&self, options: &'static str) -> Result<(), ApiError> {
+        let name = self.query.get("fieldManager").unwrap_or_default();
+        let mut problems = Vec::new();
+        if name.len() > MANAGER_BYTES_MAX {
+            problems.push(Problem::too_long("fieldManager", MANAGER_BYTES_MAX));
+        }
+        if let Some((at, bad)) = name.chars().enumerate().find(|(_, it)| it.is_control()) {
+            let why = format!("invalid character U+{:04X} (at position {at})", u32::from(bad));
+            problems.push(Problem::invalid("fieldManager", &quoted(name.as_bytes()), &why));
+        }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let kind = Qualified { group: "meta.k8s.io", name: options };
+        Err(ApiError::invalid(kind, "", &problems))
     }
 
     /// What is to be done about unknown fields, as the request says.

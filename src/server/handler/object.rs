@@ -15,7 +15,7 @@ use crate::view::{CommitError, Draft, Entry};
 use super::{Answer, Call, REPLANS_MAX, Shape, json_response};
 use crate::server::body::Body;
 use crate::server::plan::{self, Subject, Updated};
-use crate::server::status::{ApiError, Problem, Qualified, quoted};
+use crate::server::status::{ApiError, Details, Problem, Qualified, quoted};
 
 /// How often a generated name that is taken is replaced by another.
 const NAMES_MAX: usize = 8;
@@ -30,11 +30,14 @@ const SUFFIX_LEN: usize = 5;
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct DeleteOptions {
-    kind: String,
+    kind: Option<String>,
     preconditions: Option<Preconditions>,
-    dry_run: Vec<String>,
+    dry_run: Option<Vec<String>>,
     propagation_policy: Option<String>,
     orphan_dependents: Option<bool>,
+    /// Nothing is deleted later than at once, but a number it must be.
+    #[serde(rename = "gracePeriodSeconds")]
+    _grace_period: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -51,6 +54,10 @@ impl Call<'_> {
         let missing = || ApiError::not_found(self.resource(), name);
         let Ok(place) = self.place(name) else { return Err(missing()) };
         let root = self.app.view.root();
+        let asked = self.query.revision()?;
+        if asked > root.revision() {
+            return Err(ApiError::too_large_revision(asked.0, root.revision().0));
+        }
         let entry = root.get(&place.kind, &place.origin, &place.path).ok_or_else(missing)?;
         Ok(json_response(StatusCode::OK, encoder.one(entry)))
     }
@@ -93,8 +100,11 @@ impl Call<'_> {
             }
             let warnings = incoming.warnings.clone();
             if dry_run {
-                let entry = created.value.served.finish(Revision::ZERO);
-                let body = encoder.one(&entry);
+                // It is nowhere yet, and at no revision.
+                let body = match encoder.whole_version() {
+                    Some(version) => unstored(&created.value.stored, version),
+                    None => encoder.one(&created.value.served.finish(Revision::ZERO)),
+                };
                 return Ok(Answer { status: StatusCode::CREATED, body, warnings }.into());
             }
             let value = Some((created.value.stored, created.value.served));
@@ -148,15 +158,19 @@ impl Call<'_> {
     pub(super) async fn delete(&self, body: Bytes) -> Result<Response<Body>, ApiError> {
         let name = self.path.name.as_deref().unwrap_or_default();
         let subject = self.subject("delete")?;
-        let options = DeleteOptions::read(&body)?;
+        let options = DeleteOptions::read(self, body)?;
         let dry_run = options.is_dry_run() || self.query.dry_run("DeleteOptions")?;
         let place = self.place(name)?;
         for _ in 0..REPLANS_MAX {
             let missing = || ApiError::not_found(self.resource(), name);
             let old = self.stored(&place).ok_or_else(missing)?;
             options.check(&subject, name, &old)?;
-            if dry_run {
+            // As in the original, what would be waited for is shown.
+            if dry_run && has_finalizers(&old) {
                 return Ok(json_response(StatusCode::OK, self.encoder(Shape::One)?.one(&old)));
+            }
+            if dry_run {
+                return Ok(deleted(&subject, name, &old));
             }
             let draft =
                 Draft { place: place.clone(), expect: Expect::At(old.revision()), value: None };
@@ -172,17 +186,22 @@ impl Call<'_> {
 
 impl DeleteOptions {
     /// What a delete says in its body, if it has one.
-    pub(super) fn read(body: &Bytes) -> Result<Self, ApiError> {
+    pub(super) fn read(call: &Call<'_>, body: Bytes) -> Result<Self, ApiError> {
         if body.is_empty() {
             return Ok(Self::default());
         }
-        let options: Self = serde_json::from_slice(body).map_err(|error| {
+        let body = call.json(body)?;
+        // A list would be read as the fields in their order.
+        if !body.trim_ascii_start().starts_with(b"{") {
+            return Err(ApiError::bad_request("the body is no DeleteOptions in JSON"));
+        }
+        let options: Self = serde_json::from_slice(&body).map_err(|error| {
             ApiError::bad_request(format!("the body is no DeleteOptions in JSON: {error}"))
         })?;
-        if !matches!(options.kind.as_str(), "" | "DeleteOptions") {
+        if !matches!(options.kind.as_deref(), None | Some("" | "DeleteOptions")) {
             return Err(ApiError::bad_request(format!(
                 "the body of a delete must be DeleteOptions, not {}",
-                options.kind
+                options.kind.unwrap_or_default()
             )));
         }
         options.validate()?;
@@ -192,8 +211,9 @@ impl DeleteOptions {
     /// Nobody acts on the policy here, but one that is misspelt is a client's mistake.
     fn validate(&self) -> Result<(), ApiError> {
         let mut problems = Vec::new();
-        if !self.dry_run.iter().all(|it| it == "All") {
-            let shown: Vec<String> = self.dry_run.iter().map(|it| quoted(it.as_bytes())).collect();
+        let dry_run = self.dry_run.as_deref().unwrap_or_default();
+        if !dry_run.iter().all(|it| it == "All") {
+            let shown: Vec<String> = dry_run.iter().map(|it| quoted(it.as_bytes())).collect();
             let shown = format!("[{}]", shown.join(","));
             problems.push(Problem::unsupported("dryRun", &shown, &["All"]));
         }
@@ -215,10 +235,15 @@ impl DeleteOptions {
     }
 
     pub(super) fn is_dry_run(&self) -> bool {
-        self.dry_run.iter().any(|it| it == "All")
+        self.dry_run.iter().flatten().any(|it| it == "All")
     }
 
-    fn check(&self, subject: &Subject<'_>, name: &str, old: &Entry) -> Result<(), ApiError> {
+    pub(super) fn check(
+        &self,
+        subject: &Subject<'_>,
+        name: &str,
+        old: &Entry,
+    ) -> Result<(), ApiError> {
         let Some(wanted) = &self.preconditions else { return Ok(()) };
         let stored = Metadata::of_kept(&old.line().slice_ref(old.metadata()));
         let uid = stored.text(Field::Uid);
@@ -252,21 +277,27 @@ pub(super) fn check_name(metadata: &Metadata, name: &str) -> Result<(), ApiError
     }))
 }
 
+fn has_finalizers(entry: &Entry) -> bool {
+    Metadata::of_kept(&entry.line().slice_ref(entry.metadata())).has(Field::Finalizers)
+}
+
+/// An object as it would be stored, in the version that the client speaks.
+fn unstored(stored: &[u8], version: &str) -> Bytes {
+    let mut object: serde_json::Value = serde_json::from_slice(stored).unwrap_or_default();
+    object["apiVersion"] = version.into();
+    let mut body = crate::model::json::tree::to_vec(&object);
+    body.push(b'\n');
+    body.into()
+}
+
 fn deleted(subject: &Subject<'_>, name: &str, old: &Entry) -> Response<Body> {
     let metadata = Metadata::of_kept(&old.line().slice_ref(old.metadata()));
-    let text = |text: &str| {
-        let mut out = Vec::new();
-        crate::model::json::string::write(&mut out, text);
-        String::from_utf8_lossy(&out).into_owned()
-    };
-    let kind = subject.kind;
-    let body = format!(
-        "{{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{{}},\"status\":\"Success\",\"details\":{{\"name\":{},\"group\":{},\"kind\":{},\"uid\":{}}}}}\n",
-        text(name),
-        text(&kind.group),
-        text(&kind.resource),
-        text(&metadata.text(Field::Uid)),
-    );
+    let uid = metadata.text(Field::Uid).into_owned();
+    let mut body =
+        br#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success","details":"#
+            .to_vec();
+    Details::of(subject.resource(), name).with_uid(uid).write(&mut body);
+    body.extend_from_slice(b"}\n");
     json_response(StatusCode::OK, body)
 }
 

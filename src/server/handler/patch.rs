@@ -5,22 +5,36 @@ use http::{Response, StatusCode, header};
 
 use super::object::{check_name, unavailable};
 use super::{Answer, Call, REPLANS_MAX, Shape};
+use crate::model::json::scan;
 use crate::model::patch::{PatchError, PatchKind};
 use crate::server::body::Body;
 use crate::server::plan::{self, Incoming, Updated};
-use crate::server::status::{ApiError, Problem};
+use crate::server::status::{ApiError, Problem, Qualified, quoted};
 use crate::store::Expect;
 use crate::view::{CommitError, Draft};
 
+/// What the answers to wrong options speak of.
+const OPTIONS: Qualified<'_> = Qualified { group: "meta.k8s.io", name: "PatchOptions" };
+
+/// The media type of server-side apply.
+const APPLY: &str = "application/apply-patch+yaml";
+
+/// What to do instead.
+const NO_APPLY: &str = "server-side apply is not supported: send a JSON patch or a merge patch (kubectl apply without --server-side)";
+
 impl Call<'_> {
     pub(super) async fn patch(&self, body: Bytes) -> Result<Response<Body>, ApiError> {
-        let Some(name) = self.path.name.as_deref() else {
-            let why = "one object is patched at a time";
-            return Err(ApiError::method_not_allowed(self.resource(), "patch", why));
-        };
         let patch = self.patch_kind()?;
+        let Some(name) = self.path.name.as_deref() else {
+            return Err(ApiError::bad_request("name must be provided"));
+        };
         let subject = self.subject("patch")?;
         let encoder = self.encoder(Shape::One)?;
+        self.check_manager("PatchOptions")?;
+        if self.query.get("force").is_some_and(|it| !it.is_empty()) {
+            let why = "may not be specified for non-apply patch";
+            return Err(ApiError::invalid(OPTIONS, "", &[Problem::forbidden("force", why)]));
+        }
         let validation = self.field_validation("PatchOptions")?;
         let dry_run = self.query.dry_run("PatchOptions")?;
         let place = self.place(name)?;
@@ -33,8 +47,12 @@ impl Call<'_> {
             old.write(&mut before, &api_version, None);
             let after =
                 patch.apply(&before, &body).map_err(|error| refused(&error, &subject, name))?;
-            let incoming = Incoming::read(after.into(), &subject, validation)?;
+            let after = Bytes::from(after);
+            check_version(&after, &subject, name)?;
+            let incoming = Incoming::read(after, &subject, validation)
+                .map_err(|error| left_unreadable(error, &subject, name))?;
             check_name(&incoming.metadata, name)?;
+            plan::check_same_uid(&subject, &incoming, name, &old)?;
             let planned =
                 plan::update(&subject, &incoming, name, &old, &String::from_utf8_lossy(&key))?;
             let warnings = incoming.warnings;
@@ -66,10 +84,38 @@ impl Call<'_> {
     fn patch_kind(&self) -> Result<PatchKind, ApiError> {
         let group = &self.served.kind.group;
         let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
-        PatchKind::from_content_type(content_type.unwrap_or_default(), group).ok_or_else(|| {
-            ApiError::unsupported_media_type(&PatchKind::content_types(group).join(", "))
+        let content_type = content_type.unwrap_or_default();
+        PatchKind::from_content_type(content_type, group).ok_or_else(|| {
+            let accepted = PatchKind::content_types(group).join(", ");
+            if content_type.starts_with(APPLY) {
+                ApiError::unsupported_because(NO_APPLY, &accepted)
+            } else {
+                ApiError::unsupported_media_type(&accepted)
+            }
         })
     }
+}
+
+/// Refuses a patch that would make an object one of another version.
+fn check_version(after: &Bytes, subject: &plan::Subject<'_>, name: &str) -> Result<(), ApiError> {
+    let scan = scan::scan(after).unwrap_or_default();
+    let given = scan.api_version.map(|span| span.of(after)).unwrap_or_default();
+    let expected = subject.kind.api_version(subject.version);
+    if given.is_empty() || given == expected.as_bytes() {
+        return Ok(());
+    }
+    let why = format!("must be {expected}");
+    let problem = Problem::invalid("apiVersion", &quoted(given), &why);
+    Err(ApiError::invalid(subject.kind_name(), name, &[problem]))
+}
+
+/// What a patch leaves is no object of the type: that is the patch's fault, not the body's.
+fn left_unreadable(error: ApiError, subject: &plan::Subject<'_>, name: &str) -> ApiError {
+    if error.code() != 400 {
+        return error;
+    }
+    let problem = Problem::invalid("patch", "{…}", error.message());
+    ApiError::invalid(subject.kind_name(), name, &[problem])
 }
 
 fn refused(error: &PatchError, subject: &plan::Subject<'_>, name: &str) -> ApiError {
@@ -79,7 +125,7 @@ fn refused(error: &PatchError, subject: &plan::Subject<'_>, name: &str) -> ApiEr
     };
     match error {
         PatchError::Malformed(_) | PatchError::NotAnObject => ApiError::bad_request(told),
-        PatchError::TooLong(_) => ApiError::too_large(crate::model::patch::OPERATIONS_MAX),
+        PatchError::TooLong(_) => ApiError::too_much(&told),
         PatchError::Json(_) | PatchError::Strategic(_) | PatchError::Destructive => {
             let problem = Problem::invalid("patch", "{…}", &told);
             ApiError::invalid(subject.kind_name(), name, &[problem])

@@ -32,8 +32,9 @@ use crate::server::status::ApiError;
 /// much, so that those who came together do not come back together.
 const TIMEOUT_MIN: Duration = Duration::from_secs(1800);
 
-/// How often a watcher that asks for bookmarks is told how far it has come.
-const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
+/// How often a watcher that asks for bookmarks is told how far it has come, unless the
+/// server is told otherwise: well within the history, so that it can go on from there.
+pub const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
 
 /// How many changes are taken from history at once.
 const CHANGES_MAX: usize = 256;
@@ -81,7 +82,9 @@ struct Watch {
     out: Pieces,
     caught_up: Revision,
     first: bool,
+    /// When the next bookmark is due, if they are wanted, and how long it is to the one after.
     bookmarks: Option<Instant>,
+    bookmark_interval: Duration,
     deadline: Instant,
     shutdown: Shutdown,
     events: Counter,
@@ -120,6 +123,9 @@ impl Call<'_> {
             .timeout
             .unwrap_or_else(|| TIMEOUT_MIN.mul_f64(rand::rng().random_range(1.0..2.0)));
         let labels = self.labels();
+        if lasts.is_zero() {
+            phase = Phase::Over;
+        }
         let requests = &self.app.metrics.requests;
         let watch = Watch {
             cursor,
@@ -131,7 +137,8 @@ impl Call<'_> {
             out: Pieces::default(),
             caught_up: revision,
             first: true,
-            bookmarks: options.bookmarks.then(|| now + BOOKMARK_INTERVAL),
+            bookmarks: options.bookmarks.then(|| now + self.app.options.bookmark_interval),
+            bookmark_interval: self.app.options.bookmark_interval,
             deadline: now + lasts,
             shutdown: self.app.shutdown.clone(),
             events: requests.watch_events(&labels),
@@ -321,7 +328,7 @@ impl Watch {
                 if self.out.is_empty() && matches!(self.phase, Phase::Live) {
                     self.encoder.bookmark(self.out.end(), self.caught_up, false);
                 }
-                self.bookmarks = Some(Instant::now() + BOOKMARK_INTERVAL);
+                self.bookmarks = Some(Instant::now() + self.bookmark_interval);
             }
         }
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::model::json::{Scan, scan, tree};
 use crate::model::metadata::Metadata;
 
-use super::{Subject, owners};
+use super::{Subject, owners, validate};
 use crate::server::status::{ApiError, Problem};
 
 /// How many bytes of a body an error message repeats.
@@ -78,6 +78,7 @@ impl Incoming {
         }
         let mut warnings = if validation == FieldValidation::Warn { findings } else { Vec::new() };
         warnings.extend(owners::dedupe(&mut metadata));
+        warnings.extend(validate::odd_finalizers(&metadata));
         Ok(Self { bytes, scan, metadata, warnings })
     }
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::model::metadata::{Field, Metadata, SHARD_ANNOTATION};
 
+use super::update::forget_managers;
 use super::{Incoming, Subject, Value, validate};
 use crate::server::status::{ApiError, Problem};
 
@@ -48,6 +49,7 @@ pub fn create(
             metadata.set(field, None);
         }
     }
+    forget_managers(&mut metadata);
     let value = subject.compose(incoming, &metadata)?;
     Ok(Created { name, value })
 }
@@ -99,11 +101,26 @@ fn name_of(metadata: &mut Metadata, suffix: &str) -> String {
 }
 
 fn problems(subject: &Subject<'_>, name: &str, metadata: &Metadata) -> Vec<Problem> {
-    let mut problems = if name.is_empty() {
+    let rule = subject.kind.name_rule;
+    // A prefix may end in what a name may not: letters follow.
+    let prefix = metadata.text(Field::GenerateName);
+    let prefix = prefix.trim_end_matches('-');
+    let mut problems = Vec::new();
+    if !prefix.is_empty() {
+        let whole = metadata.text(Field::GenerateName);
+        let wrong = !validate::name(rule, "metadata.generateName", prefix).is_empty();
+        problems.extend(
+            wrong
+                .then(|| validate::name(rule, "metadata.generateName", &whole))
+                .into_iter()
+                .flatten(),
+        );
+    }
+    problems.extend(if name.is_empty() {
         vec![Problem::required("metadata.name", "name or generateName is required")]
     } else {
-        validate::name(subject.kind.name_rule, name)
-    };
+        validate::name(rule, "metadata.name", name)
+    });
     if subject.kind.namespaced {
         problems.extend(validate::namespace(subject.namespace));
     }

@@ -12,6 +12,8 @@
 mod body;
 mod create;
 mod owners;
+#[cfg(test)]
+mod properties;
 mod update;
 mod validate;
 
@@ -26,7 +28,7 @@ use super::status::{ApiError, Qualified};
 
 pub use body::{FieldValidation, Incoming};
 pub use create::{Created, create};
-pub use update::{Updated, update};
+pub use update::{Updated, check_same_uid, update};
 
 /// What a write is about.
 #[derive(Clone, Copy, Debug)]

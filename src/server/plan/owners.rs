@@ -9,6 +9,9 @@ use crate::model::json::tree;
 use crate::model::metadata::{Field, Metadata};
 use crate::server::status::Problem;
 
+/// Where the references stand.
+const OWNERS: &str = "metadata.ownerReferences";
+
 /// What a reference must say, and why one that does not is wrong.
 const REQUIRED: [(&str, &str); 4] = [
     ("apiVersion", "version must not be empty"),
@@ -44,15 +47,39 @@ pub(super) fn dedupe(metadata: &mut Metadata) -> Option<String> {
 /// What is wrong with the references.
 pub(super) fn problems(metadata: &Metadata) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for owner in read(metadata) {
+    let owners = read(metadata);
+    for owner in &owners {
         for (key, why) in REQUIRED {
-            if text(&owner, key).is_empty() {
-                let field = format!("metadata.ownerReferences.{key}");
+            if text(owner, key).is_empty() {
+                let field = format!("{OWNERS}.{key}");
                 problems.push(Problem::invalid(&field, "\"\"", why));
             }
         }
+        if (text(owner, "apiVersion"), text(owner, "kind")) == ("v1", "Event") {
+            let why = "/v1, Kind=Event is disallowed from being an owner";
+            problems.push(Problem::invalid(OWNERS, &shown(owner), why));
+        }
+    }
+    let controls = |owner: &&Value| owner.get("controller") == Some(&Value::Bool(true));
+    if let [first, second, ..] = owners.iter().filter(controls).collect::<Vec<_>>()[..] {
+        let all: Vec<String> = owners.iter().map(shown).collect();
+        let called = |owner| format!("{}/{}", text(owner, "kind"), text(owner, "name"));
+        let why = format!(
+            "Only one reference can have Controller set to true. Found \"true\" in references for {} and {}",
+            called(first),
+            called(second)
+        );
+        problems.push(Problem::invalid(OWNERS, &format!("[{}]", all.join(",")), &why));
     }
     problems
+}
+
+/// A reference as Go prints it: its fields in their order.
+fn shown(owner: &Value) -> String {
+    const FIELDS: [&str; 6] =
+        ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"];
+    let fields = FIELDS.iter().filter_map(|key| Some(format!("\"{key}\":{}", owner.get(key)?)));
+    format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
 }
 
 fn read(metadata: &Metadata) -> Vec<Value> {

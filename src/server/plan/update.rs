@@ -44,6 +44,24 @@ pub fn update(
     if value.served.is_same_as(old) { Ok(Updated::Unchanged) } else { Ok(Updated::Changed(value)) }
 }
 
+/// Refuses a patch that would give an object another uid. An update that names one means
+/// another object; a patch changes this one.
+pub fn check_same_uid(
+    subject: &Subject<'_>,
+    incoming: &Incoming,
+    name: &str,
+    old: &Entry,
+) -> Result<(), ApiError> {
+    let kept = Metadata::of_kept(&old.line().slice_ref(old.metadata()));
+    let given = incoming.metadata.text(Field::Uid);
+    if given.is_empty() || given == kept.text(Field::Uid) {
+        return Ok(());
+    }
+    let shown = quoted(given.as_bytes());
+    let problem = Problem::invalid("metadata.uid", &shown, "field is immutable");
+    Err(ApiError::invalid(subject.kind_name(), name, &[problem]))
+}
+
 fn check_uid(
     subject: &Subject<'_>,
     sent: &Metadata,
@@ -87,6 +105,13 @@ fn check_revision(
     }
 }
 
+/// One empty entry is how a client says that nothing shall be tracked.
+pub(super) fn forget_managers(metadata: &mut Metadata) {
+    if metadata.raw(Field::ManagedFields).is_some_and(|raw| &raw[..] == b"[{}]") {
+        metadata.set(Field::ManagedFields, None);
+    }
+}
+
 /// Takes over what a client cannot change; answers with what it tried to.
 fn keep(metadata: &mut Metadata, kept: &Metadata) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -99,6 +124,7 @@ fn keep(metadata: &mut Metadata, kept: &Metadata) -> Vec<Problem> {
             metadata.set(field, kept.raw(field).cloned());
         }
     }
+    forget_managers(metadata);
     let generation = |of: &Metadata| -> i64 {
         let raw = of.raw(Field::Generation);
         raw.and_then(|raw| std::str::from_utf8(raw).ok()?.parse().ok()).unwrap_or(0)

@@ -15,6 +15,9 @@ const LABEL_LEN_MAX: usize = 63;
 /// The most bytes that all annotations of an object may have, keys and values.
 const ANNOTATIONS_BYTES_MAX: usize = 256 << 10;
 
+/// Finalizers of Kubernetes itself, which have no domain.
+const STANDARD_FINALIZERS: [&str; 3] = ["foregroundDeletion", "kubernetes", "orphan"];
+
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 
 const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
@@ -23,9 +26,9 @@ const QUALIFIED: &str = "name part must consist of alphanumeric characters, '-',
 
 const VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 
-/// What is wrong with a name.
-pub(super) fn name(rule: NameRule, name: &str) -> Vec<Problem> {
-    let bad = |why: &str| vec![Problem::invalid("metadata.name", &quoted(name.as_bytes()), why)];
+/// What is wrong with a name, or with the prefix of one that is made.
+pub(super) fn name(rule: NameRule, field: &str, name: &str) -> Vec<Problem> {
+    let bad = |why: &str| vec![Problem::invalid(field, &quoted(name.as_bytes()), why)];
     match rule {
         NameRule::Subdomain if name.len() > SUBDOMAIN_LEN_MAX => {
             bad("must be no more than 253 bytes")
@@ -43,12 +46,18 @@ pub(super) fn namespace(name: &str) -> Vec<Problem> {
     if is_dns_label(name) {
         return Vec::new();
     }
-    vec![Problem::invalid("metadata.namespace", &quoted(name.as_bytes()), LABEL)]
+    let why = if name.len() > LABEL_LEN_MAX { "must be no more than 63 bytes" } else { LABEL };
+    vec![Problem::invalid("metadata.namespace", &quoted(name.as_bytes()), why)]
 }
 
-/// What is wrong with labels, annotations and finalizers.
+/// What is wrong with generation, labels, annotations, owners and finalizers.
 pub(super) fn metadata(metadata: &Metadata) -> Vec<Problem> {
     let mut problems = Vec::new();
+    if let Some(generation) = metadata.raw(Field::Generation).filter(|it| it.starts_with(b"-")) {
+        let shown = String::from_utf8_lossy(generation);
+        let why = "must be greater than or equal to 0";
+        problems.push(Problem::invalid("metadata.generation", &shown, why));
+    }
     let texts = |field| metadata.raw(field).map(|raw| scan::members(raw)).unwrap_or_default();
     for (key, value) in texts(Field::Labels) {
         qualified("metadata.labels", key, &mut problems);
@@ -69,10 +78,8 @@ pub(super) fn metadata(metadata: &Metadata) -> Vec<Problem> {
         problems.push(Problem::too_long("metadata.annotations", ANNOTATIONS_BYTES_MAX));
     }
     problems.extend(owners::problems(metadata));
-    let finalizers = metadata.raw(Field::Finalizers);
-    let finalizers: Vec<Value> =
-        finalizers.and_then(|raw| serde_json::from_slice(raw).ok()).unwrap_or_default();
-    for finalizer in finalizers {
+    let finalizers = finalizers(metadata);
+    for finalizer in &finalizers {
         match finalizer.as_str() {
             Some(name) => qualified("metadata.finalizers", name.as_bytes(), &mut problems),
             None => problems.push(Problem::invalid(
@@ -82,7 +89,29 @@ pub(super) fn metadata(metadata: &Metadata) -> Vec<Problem> {
             )),
         }
     }
+    if ["orphan", "foregroundDeletion"].iter().all(|it| finalizers.iter().any(|own| own == it)) {
+        let shown = Value::Array(finalizers).to_string();
+        let why = "finalizer orphan and foregroundDeletion cannot be both set";
+        problems.push(Problem::invalid("metadata.finalizers", &shown, why));
+    }
     problems
+}
+
+/// What a client should know about finalizers that are allowed.
+pub(super) fn odd_finalizers(metadata: &Metadata) -> Vec<String> {
+    let odd = |name: &&str| !name.contains('/') && !STANDARD_FINALIZERS.contains(name);
+    let warning = |name: &str| {
+        let name = quoted(name.as_bytes());
+        format!(
+            "metadata.finalizers: {name}: prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers"
+        )
+    };
+    finalizers(metadata).iter().filter_map(Value::as_str).filter(odd).map(warning).collect()
+}
+
+fn finalizers(metadata: &Metadata) -> Vec<Value> {
+    let raw = metadata.raw(Field::Finalizers);
+    raw.and_then(|raw| serde_json::from_slice(raw).ok()).unwrap_or_default()
 }
 
 /// A key of labels or annotations, or a finalizer: `[prefix/]name`.

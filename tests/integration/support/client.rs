@@ -199,6 +199,23 @@ impl Client {
         Ok((session.protocol_version().unwrap(), suite))
     }
 
+    /// A connection on which nothing was sent yet, and the protocol that was agreed on, of
+    /// those `offered` by this client.
+    pub fn open(&self, offered: &[&str]) -> io::Result<(impl Read + Write + use<>, String)> {
+        let mut tls = ClientConfig::clone(&self.tls);
+        tls.alpn_protocols = offered.iter().map(|it| it.as_bytes().to_vec()).collect();
+        let mut tcp = TcpStream::connect(self.address)?;
+        tcp.set_read_timeout(Some(PATIENCE))?;
+        let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
+        let mut session = ClientConnection::new(Arc::new(tls), name).map_err(io::Error::other)?;
+        while session.is_handshaking() {
+            session.complete_io(&mut tcp)?;
+        }
+        let agreed = String::from_utf8_lossy(session.alpn_protocol().unwrap_or_default());
+        let agreed = agreed.into_owned();
+        Ok((StreamOwned::new(session, tcp), agreed))
+    }
+
     /// Starts a watch; the target says `watch=true` itself.
     #[track_caller]
     pub fn watch(&self, target: impl AsRef<[u8]>) -> Watch {

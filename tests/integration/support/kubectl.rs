@@ -46,7 +46,8 @@ impl<'a> Kubectl<'a> {
         self.command(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
     }
 
-    fn command(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+    /// It, to be run in some other way.
+    pub fn command(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         let mut command = self.env.command("kubectl");
         command.arg("--kubeconfig").arg(&self.kubeconfig);
         for (index, arg) in args.into_iter().enumerate() {

@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
-use kcpctl::pki::Authority;
+use kcpctl::pki::{Authority, pem};
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -81,6 +81,11 @@ impl Server {
 
     /// The executable under the name `cache-server`.
     pub fn start_cache_server() -> Self {
+        Self::start_cache_server_with(&[])
+    }
+
+    /// The same with more flags.
+    pub fn start_cache_server_with(extra: &[&str]) -> Self {
         let env = TestEnv::new();
         let other = std::env::var_os(OTHER_CACHE_SERVER).map(PathBuf::from);
         let ports = other.as_ref().map(|_| free_ports());
@@ -89,7 +94,7 @@ impl Server {
             std::os::unix::fs::symlink(KCPCTL, &link).unwrap();
             link
         });
-        Self::launch(env, Personality::CacheServer { executable, ports }, &[])
+        Self::launch(env, Personality::CacheServer { executable, ports }, extra)
     }
 
     fn launch(env: TestEnv, personality: Personality, extra: &[&str]) -> Self {
@@ -128,6 +133,8 @@ impl Server {
         eventually("a ready server", || {
             self.assert_running();
             let ca = std::fs::read_to_string(self.ca_file()).ok()?;
+            // One that writes it in place may be in the middle of it.
+            pem::certificates(&ca).ok()?;
             let client = Client::new(self.address, &ca, None);
             let answer = client.try_send(&Request::new("GET", "/readyz")).ok()?;
             (answer.status == 200).then_some(())

@@ -173,6 +173,12 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_some_span, help_heading = "Limits")]
     stall_timeout: Duration,
 
+    /// Time after which a watch that asked for bookmarks is told how far it has come
+    ///
+    /// Such a watch goes on from there after a restart, also if nothing happened to it.
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_some_span, help_heading = "Limits")]
+    bookmark_interval: Duration,
+
     /// For whom large lists are compressed, of those clients that ask for it
     #[arg(long, value_name = "WHOM", default_value = "remote", help_heading = "Limits")]
     gzip: Compress,
@@ -220,6 +226,7 @@ impl ServeArgs {
             max_watches,
             http2_max_streams_per_connection,
             stall_timeout,
+            bookmark_interval,
             gzip,
             synthetic_delay,
             log_format,
@@ -256,6 +263,7 @@ impl ServeArgs {
                 memory: memory_limit.map(|ByteCount(bytes)| bytes),
                 streams: http2_max_streams_per_connection,
                 stall_timeout,
+                bookmark_interval,
             },
             synthetic_delay,
             compress: gzip,
@@ -337,6 +345,7 @@ mod tests {
             &["--listen=localhost"],
             &["--synthetic-delay=-1s"],
             &["--stall-timeout=0s"],
+            &["--bookmark-interval=0s"],
             &["--tls-min-version=VersionTLS11"],
             &["--tls-cipher-suites=TLS_NONSENSE"],
             &["--http2-max-streams-per-connection=0"],

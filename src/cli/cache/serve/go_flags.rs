@@ -64,7 +64,6 @@ const IGNORED_VALUES: &[(&str, &str)] = &[
 
 /// Flags without one.
 const IGNORED_SWITCHES: &[(&str, &str)] = &[
-    ("disable-http2-serving", "Clients choose between HTTP/1.1 and HTTP/2"),
     ("embedded-etcd-force-new-cluster", NO_ETCD),
     ("enable-garbage-collector", "A cache collects nothing: owners live elsewhere"),
     ("log-json-split-stream", LOG_IS_DIRECT),
@@ -120,6 +119,7 @@ fn command() -> Command {
         .arg(flag("tls-cipher-suites", "SUITES", "Cipher suites that may be used, by their names in Go, between commas").default_value(""))
         .arg(flag("tls-curve-preferences", "NUMBERS", "Key exchanges that may be used, by their numbers, between commas").default_value(""))
         .arg(flag("http2-max-streams-per-connection", "NUMBER", "Requests that one HTTP/2 connection may have open; 0 for 1000").default_value("0").value_parser(value_parser!(u32)))
+        .arg(flag("disable-http2-serving", "BOOL", "Serve HTTP/1.1 alone").num_args(0..=1).require_equals(true).default_missing_value("true").default_value("false").value_parser(parse_bool))
         .arg(path("client-ca-file", "CAs whose client certificates are believed (required)"))
         .arg(dir("embedded-etcd-directory", "Directory of the store, if it is another"))
         .arg(flag("etcd-servers", "URLS", "Only `embedded`").default_value("embedded"))
@@ -175,7 +175,8 @@ fn settings(matches: &ArgMatches) -> Result<Settings, SettingsError> {
         tls_rules: TlsRules::default()
             .min_version(&text("tls-min-version"))?
             .cipher_suites(&text("tls-cipher-suites"))?
-            .key_exchanges(&text("tls-curve-preferences"))?,
+            .key_exchanges(&text("tls-curve-preferences"))?
+            .http2(!matches.get_one("disable-http2-serving").copied().unwrap_or(false)),
         limits: Limits {
             streams: streams.filter(|number| *number > 0).unwrap_or(STREAMS_MAX),
             ..Limits::default()

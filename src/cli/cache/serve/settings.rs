@@ -11,6 +11,7 @@ use super::logging::LogSettings;
 use crate::pki::San;
 use crate::server::conn::limits::{STALL_TIMEOUT, STREAMS_MAX};
 use crate::server::conn::{TlsRuleError, TlsRules};
+use crate::server::handler::BOOKMARK_INTERVAL;
 use crate::server::present::Compress;
 use crate::server::{Flavor, admission};
 
@@ -70,6 +71,8 @@ pub(super) struct Limits {
     pub streams: u32,
     /// How long a client may not read what waits for it.
     pub stall_timeout: Duration,
+    /// How often a watcher that asks for bookmarks is told how far it has come.
+    pub bookmark_interval: Duration,
 }
 
 impl Default for Limits {
@@ -80,6 +83,7 @@ impl Default for Limits {
             memory: None,
             streams: STREAMS_MAX,
             stall_timeout: STALL_TIMEOUT,
+            bookmark_interval: BOOKMARK_INTERVAL,
         }
     }
 }

@@ -60,6 +60,7 @@ impl Server {
             admission: settings.limits.admission,
             synthetic_delay: settings.synthetic_delay,
             compress: settings.compress,
+            bookmark_interval: settings.limits.bookmark_interval,
             trouble: {
                 let pulse = pulse.clone();
                 Box::new(move || pulse.trouble())

@@ -85,6 +85,11 @@ fn judge(seen: &Seen, server: &str, certificate: &Certificate) -> Result<(), Cli
             Err(CliError::new(Kind::Refused, cause)
                 .hint("the CA that signed is not the server's client CA"))
         }
+        Seen::Silent { status: 404 } if names_workspace(server) => {
+            let cause = anyhow!("the server at {server} knows no such workspace (status 404)");
+            Err(CliError::new(Kind::Refused, cause)
+                .hint("is there a workspace of that path, and does this server lead to it? see `--workspace` and `--server`"))
+        }
         Seen::Silent { status } => {
             let says =
                 format!("{server} answered with status {status}, and does not say whom it sees");
@@ -189,6 +194,12 @@ impl Asker {
         }
         Ok(seen)
     }
+}
+
+/// Whether the URL leads into a workspace, where every Kubernetes-style server has the
+/// review: without a workspace it may also be one that has none.
+fn names_workspace(server: &str) -> bool {
+    server[root_of(server).len()..].starts_with("/clusters/")
 }
 
 /// Whether the URL leads to this machine.
