@@ -158,6 +158,11 @@ impl ApiError {
         Self::status(413, "RequestEntityTooLarge", message)
     }
 
+    /// 413: the store takes no requests of this size.
+    pub fn too_large_to_store(message: impl Into<String>) -> Self {
+        Self::status(413, "RequestEntityTooLarge", message)
+    }
+
     /// 415
     pub fn unsupported_media_type(accepted: &str) -> Self {
         let message = format!(
@@ -214,6 +219,11 @@ impl ApiError {
             "causes": [{ "reason": "ResourceVersionTooLarge", "message": "Too large resource version" }],
             "retryAfterSeconds": 1,
         }))
+    }
+
+    /// 504: whether the write was made is not known.
+    pub fn outcome_unknown(message: impl Into<String>) -> Self {
+        Self::status(504, "Timeout", message)
     }
 
     /// 504: the request took too long.
