@@ -126,8 +126,8 @@ impl Error {
                 "use the version that wrote it or a later one, or choose another directory"
                     .to_owned()
             }
-            Self::Etcd { .. } => "an empty cache is never started beside old data: go on serving \
-                 this directory with the server that wrote it or with an `etcd`, or choose another \
+            Self::Etcd { .. } => "an empty cache is never started beside old data: serve this \
+                 directory with an `etcd` and name that with --etcd-servers, or choose another \
                  directory for a new cache, which each shard fills again when it is restarted"
                 .to_owned(),
             Self::Damaged { path, .. } => format!(

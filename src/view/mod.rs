@@ -46,6 +46,8 @@ mod wake;
 mod watch;
 
 #[cfg(test)]
+mod shared_tests;
+#[cfg(test)]
 mod tests;
 
 pub use commit::{CommitError, Committed, Draft};
