@@ -7,22 +7,17 @@ pub fn is_canonical(text: &[u8]) -> bool {
     if text.iter().all(|b| b.is_ascii_digit() || *b == b'-') {
         // 18 digits always fit; `-0` and leading zeros are not canonical.
         let digits = text.strip_prefix(b"-").unwrap_or(text);
-        let plain = digits.len() <= 18 && (digits[0] != b'0' || text == b"0");
-        return plain || is_long_integer(text);
+        if digits.len() <= 18 {
+            return digits[0] != b'0' || text == b"0";
+        }
     }
-    let Some(value) = parse_float(text) else { return false };
-    let mut again = Vec::with_capacity(24);
-    write_float(&mut again, value);
-    again == text
-}
-
-fn is_long_integer(text: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(text) else { return false };
-    text.parse::<i64>().is_ok_and(|value| value.to_string() == text)
-}
-
-fn parse_float(text: &[u8]) -> Option<f64> {
-    std::str::from_utf8(text).ok()?.parse().ok().filter(|value: &f64| value.is_finite())
+    if !text.parse().is_ok_and(f64::is_finite) {
+        return false;
+    }
+    let mut again = Vec::with_capacity(24);
+    write_canonical(&mut again, text);
+    again == text.as_bytes()
 }
 
 /// Writes `text`, a syntactically valid JSON number, as Go would after reading it:
@@ -88,6 +83,9 @@ mod tests {
             ("9223372036854775807", "9223372036854775807"),
             ("9223372036854775808", "9223372036854776000"),
             ("-9223372036854775808", "-9223372036854775808"),
+            // Too long for 64 bits, and yet without an exponent.
+            ("111111111111111110000", "111111111111111110000"),
+            ("-9223372036854776000", "-9223372036854776000"),
             ("1e400", "inf"),
         ] {
             if written != "inf" {
