@@ -117,8 +117,9 @@ impl Backend for Script {
 
     fn follow(&self, after: Revision) -> impl Stream<Item = News> + Send {
         let (told, forgets) = (self.told.subscribe(), self.forgets.subscribe());
-        futures::stream::unfold((after, told, forgets), move |(after, mut told, mut forgets)| {
-            async move {
+        futures::stream::unfold(
+            (after, told, forgets),
+            move |(after, mut told, mut forgets)| async move {
                 loop {
                     if *forgets.borrow_and_update() {
                         self.forgets.send_replace(false);
@@ -139,8 +140,8 @@ impl Backend for Script {
                         _ = forgets.changed() => {}
                     }
                 }
-            }
-        })
+            },
+        )
     }
 
     async fn newest(&self) -> Result<Revision, Error> {

@@ -172,10 +172,10 @@ fn certificates_of_etcd_are_checked_and_read_again() {
         let client = Credentials::signed_by(&ca, "kcpctl", &[]);
         for (name, content) in [
             ("ca.crt", ca.cert_pem()),
-            ("server.crt", &server.cert_pem),
-            ("server.key", &server.key_pem),
-            ("client.crt", &client.cert_pem),
-            ("client.key", &client.key_pem),
+            ("server.crt", server.cert_pem),
+            ("server.key", server.key_pem),
+            ("client.crt", client.cert_pem),
+            ("client.key", client.key_pem),
         ] {
             env.write(name, content);
         }

@@ -187,8 +187,9 @@ fn only_one_of_those_who_write_at_once_wins() {
     let servers = [(); 2].map(|()| Server::start_on(&etcd, &[]));
     for round in 0..10 {
         let name = format!("export-{round}");
+        let write = |server: &Server| server.admin().post(exports(), &api_export(&name)).status;
+        let (write, servers) = (&write, &servers);
         let statuses: Vec<u16> = std::thread::scope(|scope| {
-            let write = |server: &Server| server.admin().post(exports(), &api_export(&name)).status;
             let all = [0, 1, 0, 1].map(|it| scope.spawn(move || write(&servers[it])));
             all.into_iter().map(|it| it.join().unwrap()).collect()
         });

@@ -22,8 +22,8 @@ const QUEUE: usize = 16;
 /// How long to wait before a watch that failed is begun again, at first and at most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// How often progress is asked for while somebody waits for it.
-const HURRY_PAUSE: Duration = Duration::from_millis(10);
+/// How long an expensive question waits: what is asked for is mostly on its way already.
+const COMPARE_GRACE: Duration = Duration::from_millis(20);
 
 /// How often progress is asked for while nobody waits, so that what lists and bookmarks
 /// say does not fall behind the compaction where nothing changes.
@@ -34,7 +34,7 @@ const IDLE_EXPENSIVE: Duration = Duration::from_secs(60);
 
 /// How long a member may be silent after it was asked for progress before another one is
 /// tried. One that has much to send sends something.
-const SILENCE_MAX: Duration = Duration::from_secs(10);
+const SILENCE_MAX: Duration = Duration::from_secs(4);
 
 /// How long the beginning of a watch may take.
 const BEGIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -161,11 +161,14 @@ impl Follower {
                     asked = None;
                     self.told(message, &mut parts, &mut progress).await?;
                 }
-                () = shared.hurry.notified() => {
-                    self.ask(&mut stream, &mut progress, &mut asked).await?;
-                    // Many who wait ask once.
-                    tokio::time::sleep(HURRY_PAUSE).await;
-                }
+                () = shared.hurry.notified() => match progress {
+                    Progress::Truthful => {
+                        self.ask(&mut stream, &mut progress, &mut asked).await?;
+                    }
+                    Progress::Compared { .. } => {
+                        next_idle = next_idle.min(Instant::now() + COMPARE_GRACE);
+                    }
+                },
                 () = tokio::time::sleep_until(next_idle) => {
                     next_idle = Instant::now() + idle;
                     self.ask(&mut stream, &mut progress, &mut asked).await?;

@@ -26,8 +26,8 @@ const MESSAGE_BYTES_MAX: usize = 512 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How often a connection on which nothing comes is looked after, and how long that may
-/// take: a member that was cut off or stopped is left after both.
-const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(2));
+/// take. Members close connections that are looked after every 5 seconds or more often.
+const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
 
 /// How long one member may take to answer a question before another is asked.
 const ATTEMPT: Duration = Duration::from_secs(3);
@@ -225,7 +225,6 @@ impl Connected {
             let mut options = ConnectOptions::new()
                 .with_connect_timeout(CONNECT_TIMEOUT)
                 .with_keep_alive(KEEP_ALIVE.0, KEEP_ALIVE.1)
-                .with_keep_alive_while_idle(true)
                 .with_require_leader(true);
             if url.starts_with("https://") {
                 options = options.with_tls(credentials.options());

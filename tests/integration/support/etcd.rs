@@ -5,7 +5,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use etcd_client::{
-    AlarmAction, AlarmType, Client, Compare, CompareOp, ConnectOptions, GetOptions, Txn, TxnOp,
+    AlarmAction, AlarmOptions, AlarmType, Client, Compare, CompareOp, ConnectOptions, GetOptions,
+    Txn, TxnOp,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -171,12 +172,8 @@ impl Etcd {
         let alarms =
             self.ask(async |client| client.alarm(AlarmAction::Get, AlarmType::None, None).await);
         for alarm in alarms.alarms() {
-            let options = etcd_client::AlarmOptions::new();
-            let options = {
-                let mut options = options;
-                options.with_member(alarm.member_id());
-                options
-            };
+            let mut options = AlarmOptions::new();
+            options.with_member(alarm.member_id());
             self.ask(async |client| {
                 client.alarm(AlarmAction::Deactivate, alarm.alarm(), Some(options)).await
             });
