@@ -12,14 +12,12 @@
 //! What others store may be anything. What cannot be understood is left out of the view,
 //! said in the log and counted; it stops nothing.
 
-use std::collections::HashSet;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
 use futures::StreamExt as _;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -31,7 +29,7 @@ use crate::store::{
 };
 
 use super::commit::{CommitError, Committed, Draft, Op, chain};
-use super::load::{Lenience, Loader, understand};
+use super::load::{Left, Lenience, Loader, understand};
 use super::memory::Memory;
 use super::open::Stats;
 use super::publish::{News, Publisher};
@@ -65,7 +63,7 @@ pub(super) struct Follower<B> {
     pub(super) queue: mpsc::Receiver<Op>,
     pub(super) writers: Arc<Writers<B>>,
     /// The keys of what could not be understood.
-    pub(super) strange: HashSet<Bytes>,
+    pub(super) strange: Left,
 }
 
 /// What the writes of a shared store have in common.
@@ -161,7 +159,7 @@ impl<B: Backend> Follower<B> {
                         self.strange.remove(&key);
                     } else {
                         strange.report(&key);
-                        self.strange.insert(key.clone());
+                        self.strange.insert(key.clone(), strange.is_encrypted());
                     }
                     // What was there before is not there any longer.
                     let Ok(place) = self.publisher.keys.parse(&key) else { continue };
@@ -170,7 +168,7 @@ impl<B: Backend> Follower<B> {
             };
             news.push(News { place, revision, new });
         }
-        self.publisher.stats.set_strange(self.strange.len());
+        self.publisher.stats.set_strange(&self.strange);
         self.publisher.publish(news, reached);
         drop(self.publisher.trim());
     }
@@ -203,7 +201,7 @@ impl<B: Backend> Follower<B> {
                     Ok(Ok((root, _, strange))) => {
                         let (revision, objects) = (root.revision().0, root.places().count());
                         tracing::info!(revision, objects, "read the store anew");
-                        self.publisher.stats.set_strange(strange.len());
+                        self.publisher.stats.set_strange(&strange);
                         self.strange = strange;
                         self.publisher.replace(root);
                         return End::Lost;

@@ -1,6 +1,6 @@
 //! From what is stored to what is served: one change at a time, and all of them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,6 +17,9 @@ use super::root::{Kind, Root};
 /// What a value begins with that the original has encrypted.
 const ENCRYPTED: &[u8] = b"k8s:enc:";
 
+/// The keys of what was left out, and whether it is encrypted.
+pub(super) type Left = HashMap<Bytes, bool>;
+
 /// Why a stored change cannot be served.
 #[derive(Debug)]
 pub(super) enum Strange {
@@ -32,6 +35,10 @@ impl Strange {
     /// Whether nothing is stored there any longer.
     pub(super) fn is_gone(&self) -> bool {
         matches!(self, Self::Key(_, true))
+    }
+
+    pub(super) fn is_encrypted(&self) -> bool {
+        matches!(self, Self::Encrypted)
     }
 
     /// Says so in the log.
@@ -90,7 +97,7 @@ pub(super) struct Loader {
     options: Options,
     /// What becomes of what cannot be understood.
     lenient: Lenience,
-    strange: HashSet<Bytes>,
+    strange: Left,
     kinds: HashMap<TypeKey, (Kind, Vec<Arc<Change>>)>,
     failed: Option<OpenError>,
 }
@@ -108,7 +115,7 @@ pub(super) enum Lenience {
 
 impl Loader {
     pub(super) fn new(keys: Keyspace, options: Options, lenient: Lenience) -> Self {
-        let (strange, kinds) = (HashSet::new(), HashMap::new());
+        let (strange, kinds) = (Left::new(), HashMap::new());
         Self { keys, options, lenient, strange, kinds, failed: None }
     }
 
@@ -133,7 +140,7 @@ impl Loader {
             (Strange::Value(why), Lenience::Nothing) => Some(OpenError::Value { key: text(), why }),
             (strange, _) => {
                 strange.report(&key);
-                self.strange.insert(key);
+                self.strange.insert(key, strange.is_encrypted());
                 None
             }
         };
@@ -159,7 +166,7 @@ impl Loader {
     pub(super) fn finish(
         self,
         loaded: &crate::store::Loaded,
-    ) -> Result<(Root, usize, HashSet<Bytes>), OpenError> {
+    ) -> Result<(Root, usize, Left), OpenError> {
         if let Some(error) = self.failed {
             return Err(error);
         }

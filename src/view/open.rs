@@ -16,7 +16,7 @@ use super::commit::{CommitError, Committed, Committer, Draft, Op};
 use super::follow::{Follower, Writers};
 use super::fresh::{Freshness, Stale};
 use super::gone::{Gone, Recall};
-use super::load::{Lenience, Loader};
+use super::load::{Left, Lenience, Loader};
 use super::memory::Memory;
 use super::publish::{Publisher, write_names};
 use super::ring::Expired;
@@ -77,6 +77,7 @@ pub struct Stats {
     memory_used: AtomicUsize,
     memory_refusals: AtomicU64,
     strange: AtomicUsize,
+    encrypted: Mutex<Option<String>>,
 }
 
 /// Why a view could not be opened.
@@ -135,8 +136,16 @@ impl Stats {
         self.strange.load(Ordering::Relaxed)
     }
 
-    pub(super) fn set_strange(&self, objects: usize) {
-        self.strange.store(objects, Ordering::Relaxed);
+    /// The key of a stored object that is left out since it is encrypted.
+    pub fn encrypted(&self) -> Option<String> {
+        self.encrypted.lock().clone()
+    }
+
+    pub(super) fn set_strange(&self, left: &Left) {
+        self.strange.store(left.len(), Ordering::Relaxed);
+        let encrypted = left.iter().find(|(_, encrypted)| **encrypted);
+        *self.encrypted.lock() =
+            encrypted.map(|(key, _)| String::from_utf8_lossy(key).into_owned());
     }
 
     pub(super) fn set_memory_used(&self, bytes: usize) {
@@ -185,7 +194,7 @@ impl View {
         let memory_limit = options.memory_limit;
         let stats = Arc::new(Stats::default());
         stats.set_memory_used(memory.used());
-        stats.set_strange(strange.len());
+        stats.set_strange(&strange);
         let (queue, receiver) = mpsc::channel(QUEUE_WRITES_MAX);
         let (done, committer_ended) = oneshot::channel();
         let publisher = Publisher {

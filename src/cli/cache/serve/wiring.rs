@@ -71,8 +71,8 @@ impl Server {
             compress: settings.compress,
             store_is_elsewhere: store.is_shared(),
             trouble: {
-                let pulse = pulse.clone();
-                Box::new(move || pulse.trouble())
+                let (pulse, view) = (pulse.clone(), Arc::clone(&view));
+                Box::new(move || pulse.trouble().or_else(|| encrypted(&view)))
             },
             store_facts: Box::new(move || facts(&store, &pulse)),
         };
@@ -117,7 +117,15 @@ async fn open_view(
         tracing::warn!(%why, "waiting for etcd");
         tokio::time::sleep(ETCD_PAUSE).await;
     }
-    Ok(view)
+    match view.stats().encrypted() {
+        Some(key) => Err(OpenError::Encrypted { key }.into()),
+        None => Ok(view),
+    }
+}
+
+/// Another server has begun to encrypt: what is served has gaps from now on.
+fn encrypted(view: &View) -> Option<String> {
+    view.stats().encrypted().map(|key| OpenError::Encrypted { key }.to_string())
 }
 
 fn facts(store: &AnyBackend, pulse: &Pulse) -> StoreFacts {
