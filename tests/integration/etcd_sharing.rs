@@ -267,7 +267,7 @@ fn an_encrypted_value_is_refused_by_name() {
     let env = crate::support::TestEnv::new();
     let flags = ["cache", "serve", "--listen=127.0.0.1:0", "--etcd-servers"];
     let output = env.run(flags.into_iter().map(str::to_owned).chain([etcd.url()]));
-    assert_eq!(output.code, Some(1), "{output}");
+    assert_eq!(output.code, Some(3), "{output}");
     let said = &output.stderr;
     assert!(said.contains(&key("secret")) && said.contains("encrypted (k8s:enc:)"), "{said}");
     assert!(said.contains("--encryption-provider-config"), "{said}");

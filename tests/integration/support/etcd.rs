@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use etcd_client::{
@@ -21,6 +22,9 @@ const EXECUTABLE: &str = "KCPCTL_TEST_ETCD";
 /// Memory that looks like a disk, where there is such a thing.
 const FAST_DISK: &str = "/dev/shm";
 
+/// What the clients of all tests run on.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+
 /// One member of etcd on a free port of the loopback address, killed when dropped.
 pub struct Etcd {
     dir: TempDir,
@@ -28,7 +32,6 @@ pub struct Etcd {
     extra: Vec<String>,
     scheme: &'static str,
     child: Child,
-    runtime: Runtime,
 }
 
 /// A stored value.
@@ -57,12 +60,7 @@ impl Etcd {
         let scheme = if tls { "https" } else { "http" };
         let ports = free_ports();
         let child = spawn(&dir, ports, scheme, &extra);
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
-        let mut etcd = Self { dir, ports, extra, scheme, child, runtime };
+        let mut etcd = Self { dir, ports, extra, scheme, child };
         etcd.wait_until_ready();
         etcd
     }
@@ -86,19 +84,27 @@ impl Etcd {
         format!("{}://localhost:{}", self.scheme, self.ports[0])
     }
 
-    fn ask<T>(&self, ask: impl AsyncFnOnce(&mut Client) -> Result<T, etcd_client::Error>) -> T {
+    fn ask<T: Send>(
+        &self,
+        ask: impl AsyncFnOnce(&mut Client) -> Result<T, etcd_client::Error> + Send,
+    ) -> T {
         self.try_ask(ask).unwrap()
     }
 
-    fn try_ask<T>(
+    fn try_ask<T: Send>(
         &self,
-        ask: impl AsyncFnOnce(&mut Client) -> Result<T, etcd_client::Error>,
+        ask: impl AsyncFnOnce(&mut Client) -> Result<T, etcd_client::Error> + Send,
     ) -> Result<T, etcd_client::Error> {
-        self.runtime.block_on(async {
-            let options = ConnectOptions::new().with_timeout(Duration::from_secs(10));
-            let mut client = Client::connect([self.url()], Some(options)).await?;
-            ask(&mut client).await
-        })
+        let url = self.url();
+        let ask = || {
+            RUNTIME.block_on(async {
+                let options = ConnectOptions::new().with_timeout(Duration::from_secs(10));
+                let mut client = Client::connect([url], Some(options)).await?;
+                ask(&mut client).await
+            })
+        };
+        // A thread that tests run tasks on may not wait for one.
+        std::thread::scope(|scope| scope.spawn(ask).join().unwrap())
     }
 
     fn try_revision(&self) -> Option<u64> {
@@ -183,6 +189,16 @@ impl Etcd {
     /// Holds it where it is; everything stays open.
     pub fn pause(&self) {
         self.signal(Signal::STOP);
+        // Each thread stops when it comes to it.
+        let tasks = format!("/proc/{}/task", self.child.id());
+        eventually("a stopped etcd", || {
+            let mut tasks = std::fs::read_dir(&tasks).unwrap();
+            let stopped = tasks.all(|task| {
+                let stat = std::fs::read_to_string(task.unwrap().path().join("stat"));
+                stat.is_ok_and(|stat| stat.contains(") T "))
+            });
+            stopped.then_some(())
+        });
     }
 
     /// Lets it go on.
