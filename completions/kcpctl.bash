@@ -143,7 +143,7 @@ _kcpctl() {
             return 0
             ;;
         kcpctl__subcmd__cache__subcmd__serve)
-            opts="-v -h --root-directory --data-dir --embedded-etcd-directory --listen --bind-address --secure-port --tls-cert-file --tls-private-key-file --client-ca-file --tls-san --tls-min-version --tls-cipher-suites --tls-curve-preferences --manifests --name --history-bytes --memory-limit --max-requests-inflight --max-mutating-requests-inflight --max-watches --http2-max-streams-per-connection --stall-timeout --bookmark-interval --gzip --synthetic-delay --logging-format --log-format --help"
+            opts="-v -h --root-directory --data-dir --embedded-etcd-directory --etcd-servers --etcd-prefix --etcd-cafile --etcd-certfile --etcd-keyfile --etcd-compaction-interval --etcd-healthcheck-timeout --listen --bind-address --secure-port --tls-cert-file --tls-private-key-file --client-ca-file --tls-san --tls-min-version --tls-cipher-suites --tls-curve-preferences --manifests --name --history-bytes --memory-limit --max-requests-inflight --max-mutating-requests-inflight --max-watches --http2-max-streams-per-connection --stall-timeout --gzip --synthetic-delay --logging-format --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -158,6 +158,34 @@ _kcpctl() {
                     return 0
                     ;;
                 --embedded-etcd-directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --etcd-servers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --etcd-prefix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --etcd-cafile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --etcd-certfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --etcd-keyfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --etcd-compaction-interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --etcd-healthcheck-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -91,6 +91,13 @@ complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_sub
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l data-dir -l root-directory -d 'Directory of certificates, kubeconfigs and the store' -r -F
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l embedded-etcd-directory -d 'Directory of the store [default: `store` in the data directory]' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l etcd-servers -d 'URLs of an etcd\'s members, between commas, that keeps the data instead [default: none]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l etcd-prefix -d 'What the keys in the store begin with; `/registry` stands for `/cache`' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l etcd-cafile -d 'CAs of etcd\'s members [default: those of the system]' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l etcd-certfile -d 'Certificate that is shown to etcd' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l etcd-keyfile -d 'Private key of that certificate' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l etcd-compaction-interval -d 'How often etcd is made to forget old changes; 0 is never' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l etcd-healthcheck-timeout -d 'Time in which etcd must answer to count as well' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l listen -d 'Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:6443]' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l bind-address -d 'Address to listen on [default: 127.0.0.1]' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l secure-port -d 'Port to listen on [default: 6443]' -r

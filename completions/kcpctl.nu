@@ -104,6 +104,13 @@ module completions {
     --data-dir: path          # Directory of certificates, kubeconfigs and the store
     --root-directory: path    # Directory of certificates, kubeconfigs and the store
     --embedded-etcd-directory: path # Directory of the store [default: `store` in the data directory]
+    --etcd-servers: string    # URLs of an etcd's members, between commas, that keeps the data instead [default: none]
+    --etcd-prefix: string     # What the keys in the store begin with; `/registry` stands for `/cache`
+    --etcd-cafile: path       # CAs of etcd's members [default: those of the system]
+    --etcd-certfile: path     # Certificate that is shown to etcd
+    --etcd-keyfile: path      # Private key of that certificate
+    --etcd-compaction-interval: string # How often etcd is made to forget old changes; 0 is never
+    --etcd-healthcheck-timeout: string # Time in which etcd must answer to count as well
     --listen: string          # Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:6443]
     --bind-address: string    # Address to listen on [default: 127.0.0.1]
     --secure-port: string     # Port to listen on [default: 6443]

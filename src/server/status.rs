@@ -163,6 +163,11 @@ impl ApiError {
         Self::status(413, "RequestEntityTooLarge", message)
     }
 
+    /// 413: the store takes no requests of this size.
+    pub fn too_large_to_store(message: impl Into<String>) -> Self {
+        Self::status(413, "RequestEntityTooLarge", message)
+    }
+
     /// 415
     pub fn unsupported_media_type(accepted: &str) -> Self {
         Self::unsupported_because("the body of the request was in an unknown format", accepted)
@@ -223,6 +228,11 @@ impl ApiError {
             "ResourceVersionTooLarge",
             "Too large resource version",
         ))
+    }
+
+    /// 504: whether the write was made is not known.
+    pub fn outcome_unknown(message: impl Into<String>) -> Self {
+        Self::status(504, "Timeout", message)
     }
 
     /// 504: the request took too long.

@@ -1,6 +1,11 @@
 //! What every store promises, and the values that go in and out of it.
 //!
 //! Nothing here does anything: an implementation has a folder of its own.
+//!
+//! There are two ways in which a view hears of changes. A store that is its own knows
+//! of none but those that it just committed, so what `commit` answers is published. A
+//! store that is *shared* has other writers: there `commit` only decides, and `follow`
+//! tells every change, one's own among them, once and in order.
 
 use std::future::Future;
 
@@ -69,6 +74,18 @@ pub struct Loaded {
     pub gaps: Vec<Gap>,
 }
 
+/// What [`Backend::follow`] tells.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum News {
+    /// Changes in their order. Those of one revision are never apart.
+    Changes(Vec<Change>),
+    /// Every change up to here was told.
+    Reached(Revision),
+    /// What comes next was forgotten, or never was: everything must be read anew. Nothing
+    /// else follows.
+    Lost,
+}
+
 /// Revisions between two lives of a store, both ends excluded.
 ///
 /// A client that holds one of them had it from a copy of the store that went on
@@ -114,9 +131,17 @@ pub struct Forgotten {
 /// * `load` and then `follow` give every change that is still remembered once and
 ///   in order; none above the floor is skipped.
 /// * Revisions never go back, and none is given out twice, not even in a new life of
-///   the same store or after an older copy of it was put back.
+///   the same store or after an older copy of it was put back. (A shared store that was
+///   put back by others breaks this. It is noticed, and told as [`News::Lost`].)
 pub trait Backend: Send + Sync + 'static {
-    /// Reads every change that is still remembered, oldest first, into `each`.
+    /// Whether others write here too, so that `follow` tells all that `commit` did.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Reads every change that is still remembered, oldest first, into `each`. A shared
+    /// store gives what was there at the floor, in any order; the rest is told by
+    /// `follow`.
     fn load(
         &self,
         each: &mut (dyn FnMut(Change) + Send),
@@ -125,15 +150,36 @@ pub trait Backend: Send + Sync + 'static {
     /// Writes a batch in its order. Each write succeeds or fails by its own
     /// expectation, and each that succeeds has a revision of its own.
     ///
-    /// Called by one committer, which awaits each call before the next.
+    /// A store of one's own is called by one committer, which awaits each call before
+    /// the next; a shared one by many at once, with at most one write to a key.
     fn commit(
         &self,
         batch: Vec<Write>,
     ) -> impl Future<Output = Result<Vec<Result<Revision, Conflict>>, Error>> + Send;
 
-    /// Streams the changes after `after` that others made; silent for ever if
-    /// there are no others.
-    fn follow(&self, after: Revision) -> impl Stream<Item = Result<Change, Error>> + Send;
+    /// Streams the changes after `after` of a shared store; silent for ever if this is
+    /// none. It takes care of its own failures.
+    fn follow(&self, after: Revision) -> impl Stream<Item = News> + Send {
+        let _ = after;
+        futures::stream::pending()
+    }
+
+    /// Reads what a shared store holds now, without history, after [`News::Lost`].
+    fn reload(
+        &self,
+        each: &mut (dyn FnMut(Change) + Send),
+    ) -> impl Future<Output = Result<Loaded, Error>> + Send {
+        self.load(each)
+    }
+
+    /// The newest revision of a shared store, asked of it now: whatever was answered
+    /// before, by anybody, is not later.
+    fn newest(&self) -> impl Future<Output = Result<Revision, Error>> + Send {
+        async { Ok(Revision::ZERO) }
+    }
+
+    /// Makes `follow` tell how far it has come, also where nothing has changed.
+    fn hurry(&self) {}
 
     /// Gives back the space of changes that nobody can ask for any longer.
     ///

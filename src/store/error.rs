@@ -63,6 +63,36 @@ pub enum Error {
         /// What was found.
         reason: String,
     },
+    /// A store elsewhere did not do it.
+    #[error("failed to {doing}: {reason}")]
+    Remote {
+        /// What was being done, as a clause that completes "failed to".
+        doing: String,
+        /// What it said, or that it said nothing.
+        reason: String,
+        /// Whether it may have been done all the same.
+        maybe_done: bool,
+    },
+    /// A store elsewhere does not take requests of this size.
+    #[error(
+        "etcd refuses a write of {bytes} bytes: its limit is what its `--max-request-bytes` says, \
+         1572864 bytes unless told otherwise"
+    )]
+    TooLarge {
+        /// How many bytes key and value have.
+        bytes: usize,
+    },
+    /// A store elsewhere is full.
+    #[error("etcd has no space left (alarm NOSPACE), and refuses writes")]
+    NoSpace,
+    /// What should prove who is who to a store elsewhere cannot be used.
+    #[error("{flag} cannot be used: {reason}")]
+    Credentials {
+        /// The flag that names it.
+        flag: &'static str,
+        /// Why not.
+        reason: String,
+    },
     /// An earlier write failed, and the store could not be reopened since.
     #[error("writes are refused since the disk failed: {reason}")]
     Suspended {
@@ -96,8 +126,8 @@ impl Error {
                 "use the version that wrote it or a later one, or choose another directory"
                     .to_owned()
             }
-            Self::Etcd { .. } => "an empty cache is never started beside old data: go on serving \
-                 this directory with the server that wrote it or with an `etcd`, or choose another \
+            Self::Etcd { .. } => "an empty cache is never started beside old data: serve this \
+                 directory with an `etcd` and name that with --etcd-servers, or choose another \
                  directory for a new cache, which each shard fills again when it is restarted"
                 .to_owned(),
             Self::Damaged { path, .. } => format!(
@@ -105,10 +135,31 @@ impl Error {
                  running shards fill again",
                 path.display()
             ),
+            Self::Remote { .. } => {
+                "check that etcd is well (`etcdctl endpoint health`) and that --etcd-servers and the \
+                 certificates name it"
+                    .to_owned()
+            }
+            Self::TooLarge { .. } => {
+                "make the object smaller, or raise `--max-request-bytes` of every member of etcd"
+                    .to_owned()
+            }
+            Self::NoSpace => "let etcd compact and defragment, or raise its \
+                 `--quota-backend-bytes`, then end the alarm with `etcdctl alarm disarm`"
+                .to_owned(),
+            Self::Credentials { .. } => {
+                "give PEM files that this process can read: a CA, a certificate and its key"
+                    .to_owned()
+            }
             Self::Suspended { .. } => {
                 "writes resume by themselves when the disk can be written again".to_owned()
             }
         })
+    }
+
+    /// Whether what failed may have been done all the same.
+    pub fn is_maybe_done(&self) -> bool {
+        matches!(self, Self::Remote { maybe_done: true, .. })
     }
 
     /// The failure of doing something with `path`, told apart by its kind.

@@ -16,7 +16,11 @@
 //! * `ring` remembers the recent changes of a type.
 //! * `watch` is a position in a ring. Nothing is queued for anybody.
 //! * `gone` remembers the names of what went, for those who were away for too long.
-//! * `commit` orders the writes, remembers them and publishes.
+//! * `load` makes of what is stored what is served.
+//! * `publish` puts changes into rings and root, and is the only one to do so.
+//! * `commit` orders the writes, remembers them and publishes, on a store of one's own.
+//! * `follow` does so on one that is shared: the store decides, and tells.
+//! * `fresh` makes sure that a reader of a shared store sees the newest.
 //! * `memory` says whether there is room for one more.
 //!
 //! Publishing is one step: changes go into their rings, then the root is swapped.
@@ -28,9 +32,13 @@
 
 mod commit;
 mod entry;
+mod follow;
+mod fresh;
 mod gone;
+mod load;
 mod memory;
 mod open;
+mod publish;
 mod ring;
 mod root;
 mod scope;
@@ -38,10 +46,13 @@ mod wake;
 mod watch;
 
 #[cfg(test)]
+mod shared_tests;
+#[cfg(test)]
 mod tests;
 
 pub use commit::{CommitError, Committed, Draft};
 pub use entry::{Entry, EntryDraft, EntryError};
+pub use fresh::Stale;
 pub use gone::Recall;
 pub use open::{OpenError, Options, Stats, View};
 pub use ring::{Change, Expired};

@@ -1,24 +1,25 @@
 //! Opening a view: the store is read once, front to back.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::model::Revision;
-use crate::store::{
-    Backend, Change as StoredChange, KeyError, Keyspace, Line, NameLog, Place, TypeKey,
-};
+use crate::store::{Backend, KeyError, Keyspace, Line, NameLog, Place, TypeKey};
 
-use super::commit::{CommitError, Committed, Committer, Draft, Op, write_names};
-use super::entry::{EntryDraft, EntryError};
+use super::commit::{CommitError, Committed, Committer, Draft, Op};
+use super::follow::{Follower, Writers};
+use super::fresh::{Freshness, Stale};
 use super::gone::{Gone, Recall};
+use super::load::{Left, Lenience, Loader};
 use super::memory::Memory;
-use super::ring::{Change, Expired};
+use super::publish::{Publisher, write_names};
+use super::ring::Expired;
 use super::root::{Kind, Root, Snapshot};
 use super::scope::{Filter, Scope};
 use super::watch::Cursor;
@@ -64,6 +65,8 @@ pub struct View {
     gone: Arc<Gone>,
     committer: Mutex<Option<oneshot::Receiver<()>>>,
     memory_limit: Option<usize>,
+    /// How to know that this is the newest; none if nobody else writes.
+    fresh: Option<Freshness>,
 }
 
 /// Figures for the metrics.
@@ -73,6 +76,8 @@ pub struct Stats {
     history_cut_short: AtomicU64,
     memory_used: AtomicUsize,
     memory_refusals: AtomicU64,
+    strange: AtomicUsize,
+    encrypted: Mutex<Option<String>>,
 }
 
 /// Why a view could not be opened.
@@ -88,6 +93,12 @@ pub enum OpenError {
         key: String,
         /// What is wrong with it.
         source: KeyError,
+    },
+    /// A value that was encrypted by another server.
+    #[error("the value under `{key}` is encrypted (k8s:enc:), which this server cannot read")]
+    Encrypted {
+        /// Its key.
+        key: String,
     },
     /// A value that cannot be served.
     #[error("the store holds a strange value under `{key}`: {why}")]
@@ -120,6 +131,23 @@ impl Stats {
         self.memory_refusals.load(Ordering::Relaxed)
     }
 
+    /// How many stored objects are left out since they cannot be understood.
+    pub fn strange(&self) -> usize {
+        self.strange.load(Ordering::Relaxed)
+    }
+
+    /// The key of a stored object that is left out since it is encrypted.
+    pub fn encrypted(&self) -> Option<String> {
+        self.encrypted.lock().clone()
+    }
+
+    pub(super) fn set_strange(&self, left: &Left) {
+        self.strange.store(left.len(), Ordering::Relaxed);
+        let encrypted = left.iter().find(|(_, encrypted)| **encrypted);
+        *self.encrypted.lock() =
+            encrypted.map(|(key, _)| String::from_utf8_lossy(key).into_owned());
+    }
+
     pub(super) fn set_memory_used(&self, bytes: usize) {
         self.memory_used.store(bytes, Ordering::Relaxed);
     }
@@ -148,10 +176,12 @@ impl View {
         options: Options,
         mut names: Option<NameLog>,
     ) -> Result<Self, OpenError> {
-        let mut loader = Loader::new(&keys, &options);
+        let shared = backend.is_shared();
+        let lenient = if shared { Lenience::AllButEncrypted } else { Lenience::Nothing };
+        let mut loader = Loader::new(keys.clone(), options.clone(), lenient);
         let reach =
             backend.load(&mut |change| loader.add(change)).await.map_err(OpenError::Store)?;
-        let (mut root, history_bytes) = loader.finish(&reach)?;
+        let (mut root, history_bytes, strange) = loader.finish(&reach)?;
         for kind in &options.kinds {
             root.kinds.entry(kind.clone()).or_insert_with(|| Arc::new(Kind::new(reach.floor)));
         }
@@ -162,33 +192,53 @@ impl View {
         let gone = Arc::new(Gone::new(root.revision, missing));
         let memory = Memory::new(options.memory_limit, options.history_bytes, root.cost());
         let memory_limit = options.memory_limit;
-        let root = Arc::new(ArcSwap::from_pointee(root));
         let stats = Arc::new(Stats::default());
+        stats.set_memory_used(memory.used());
+        stats.set_strange(&strange);
         let (queue, receiver) = mpsc::channel(QUEUE_WRITES_MAX);
         let (done, committer_ended) = oneshot::channel();
-        let committer = Committer {
-            backend,
-            root: root.clone(),
+        let publisher = Publisher {
+            reached: watch::Sender::new(root.revision),
+            root: Arc::new(ArcSwap::from_pointee(root)),
             keys,
-            queue: receiver,
-            runtime: tokio::runtime::Handle::current(),
-            clock: options.clock,
             options,
             stats: stats.clone(),
             gone: gone.clone(),
             names,
             history_bytes,
-            memory,
+            memory: Arc::new(Mutex::new(memory)),
             floor: reach.floor,
         };
-        stats.set_memory_used(committer.memory.used());
-        std::thread::spawn(move || {
-            committer.run();
-            let _ = done.send(());
-        });
+        let root = publisher.root.clone();
+        let fresh =
+            shared.then(|| Freshness::start(Arc::clone(&backend), publisher.reached.subscribe()));
+        if shared {
+            let writers = Arc::new(Writers::new(Arc::clone(&backend), &publisher));
+            let follower = Follower { backend, publisher, queue: receiver, writers, strange };
+            tokio::spawn(async move {
+                follower.run().await;
+                let _ = done.send(());
+            });
+        } else {
+            let runtime = tokio::runtime::Handle::current();
+            let committer = Committer { backend, publisher, queue: receiver, runtime };
+            std::thread::spawn(move || {
+                committer.run();
+                let _ = done.send(());
+            });
+        }
         tokio::spawn(tick(queue.clone()));
         let committer = Mutex::new(Some(committer_ended));
-        Ok(Self { root, queue, stats, gone, committer, memory_limit })
+        Ok(Self { root, queue, stats, gone, committer, memory_limit, fresh })
+    }
+
+    /// Waits until everything that was written before this call is here, by whomever it
+    /// was. At once where nobody else writes.
+    pub async fn fresh(&self) -> Result<(), Stale> {
+        match &self.fresh {
+            Some(fresh) => fresh.wait().await,
+            None => Ok(()),
+        }
     }
 
     /// Everything as it is now.
@@ -308,87 +358,4 @@ async fn tick(queue: mpsc::Sender<Op>) {
             return;
         }
     }
-}
-
-/// Builds the root from the changes of the store, oldest first.
-struct Loader<'a> {
-    keys: &'a Keyspace,
-    options: &'a Options,
-    kinds: HashMap<TypeKey, (Kind, Vec<Arc<Change>>)>,
-    failed: Option<OpenError>,
-}
-
-impl<'a> Loader<'a> {
-    fn new(keys: &'a Keyspace, options: &'a Options) -> Self {
-        Self { keys, options, kinds: HashMap::new(), failed: None }
-    }
-
-    fn add(&mut self, change: StoredChange) {
-        if self.failed.is_none()
-            && let Err(error) = self.try_add(change)
-        {
-            self.failed = Some(error);
-        }
-    }
-
-    fn try_add(&mut self, stored: StoredChange) -> Result<(), OpenError> {
-        let text = |key: &Bytes| String::from_utf8_lossy(key).into_owned();
-        let place = self
-            .keys
-            .parse(&stored.key)
-            .map_err(|source| OpenError::Key { key: text(&stored.key), source })?;
-        let strange = |why: String| OpenError::Value { key: text(&stored.key), why };
-        let new = match stored.value {
-            None => None,
-            Some(value) => {
-                let value = (self.options.decode)(&place.kind, value).map_err(strange)?;
-                let draft = draft(&value, &place).map_err(|error| strange(error.to_string()))?;
-                Some(Arc::new(draft.finish(stored.revision)))
-            }
-        };
-        let (kind, changes) = self
-            .kinds
-            .entry(place.kind.clone())
-            .or_insert_with(|| (Kind::new(Revision::ZERO), Vec::new()));
-        let old = kind.apply(&place.origin, &place.path, new.as_ref());
-        changes.push(Arc::new(Change {
-            revision: stored.revision,
-            origin: place.origin,
-            path: place.path,
-            old,
-            new,
-            at_millis: stored.at_millis,
-        }));
-        Ok(())
-    }
-
-    fn finish(self, loaded: &crate::store::Loaded) -> Result<(Root, usize), OpenError> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
-        let floors: HashMap<_, _> = loaded.floors.iter().map(|(kind, at)| (kind, *at)).collect();
-        let mut cost = 0;
-        let mut kinds = HashMap::with_capacity(self.kinds.len());
-        for (key, (kind, changes)) in self.kinds {
-            let floor = floors.get(&key).copied().unwrap_or_default().max(loaded.floor);
-            kind.ring.raise(floor);
-            // What was live when its history was forgotten is no change to tell.
-            let changes = changes.into_iter().filter(|change| change.revision > floor);
-            kind.ring.append(changes.inspect(|change| cost += change.cost()));
-            kinds.insert(key, Arc::new(kind));
-        }
-        // Of a type that lost all its objects nothing but this may be left: a watch from
-        // before must not wait for what was forgotten.
-        for (key, floor) in &loaded.floors {
-            let new = || Arc::new(Kind::new((*floor).max(loaded.floor)));
-            kinds.entry(key.clone()).or_insert_with(new);
-        }
-        let gaps = loaded.gaps.as_slice().into();
-        Ok((Root { revision: loaded.revision, floor: loaded.floor, kinds, gaps }, cost))
-    }
-}
-
-fn draft(value: &[u8], place: &Place) -> Result<EntryDraft, EntryError> {
-    let (shard, cluster, ..) = place.parts();
-    EntryDraft::from_stored(value, shard, cluster)
 }

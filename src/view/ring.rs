@@ -64,11 +64,12 @@ impl Ring {
         Self { inner: RwLock::new(inner), wakers: Wakers::default() }
     }
 
-    /// Appends changes, which are newer than every one before.
+    /// Appends changes, which are not older than any one before.
     pub(super) fn append(&self, changes: impl IntoIterator<Item = Arc<Change>>) {
         let mut inner = self.inner.write();
         for change in changes {
-            debug_assert!(inner.changes.back().is_none_or(|last| last.revision < change.revision));
+            // One transaction of another program may have changed several objects.
+            debug_assert!(inner.changes.back().is_none_or(|last| last.revision <= change.revision));
             inner.changes.push_back(change);
         }
     }
@@ -80,6 +81,15 @@ impl Ring {
         while inner.changes.front().is_some_and(|change| change.revision <= floor) {
             inner.changes.pop_front();
         }
+    }
+
+    /// Forgets everything, for ever: whoever reads here has expired.
+    pub(super) fn expire(&self) {
+        let mut inner = self.inner.write();
+        inner.floor = Revision(u64::MAX);
+        inner.changes.clear();
+        drop(inner);
+        self.wakers.expire();
     }
 
     /// The oldest change, without taking it.
@@ -113,11 +123,13 @@ impl Ring {
             if change.revision > bound {
                 break;
             }
+            // Those of one revision are not parted: whoever goes on after it has all.
+            let last = found.last().filter(|_| found.len() >= max).map(|last| last.revision);
+            if let Some(last) = last.filter(|last| *last < change.revision) {
+                return last;
+            }
             if wanted(change) {
                 found.push(change.clone());
-                if found.len() >= max {
-                    return change.revision;
-                }
             }
         }
         bound.max(after)

@@ -94,6 +94,16 @@ impl Wakers {
     }
 }
 
+impl Wakers {
+    /// Lets every group know that it has missed everything, and wakes it.
+    pub(super) fn expire(&self) {
+        for group in self.groups.lock().values() {
+            group.dropped.store(u64::MAX, Ordering::SeqCst);
+            let _ = group.sender.send(());
+        }
+    }
+}
+
 impl Member {
     /// The newest change that concerned the group and was dropped.
     pub(super) fn dropped(&self) -> Revision {

@@ -15,6 +15,8 @@ mod corpus;
 mod definitions;
 mod discovery;
 mod durability;
+mod etcd_failures;
+mod etcd_sharing;
 mod generated;
 mod history;
 mod http2;

@@ -26,6 +26,7 @@ impl Call<'_> {
         let filter = self.filter(&options)?;
         let deletion = DeleteOptions::read(self, body)?;
         let dry_run = deletion.is_dry_run() || self.query.dry_run("DeleteOptions")?;
+        self.app.fresh().await?;
         let snapshot = self.app.view.snapshot(&self.served.key);
         let limit = if options.limit == 0 { usize::MAX } else { options.limit };
         let found: Vec<_> = snapshot

@@ -27,6 +27,9 @@ impl App {
             if check == "shutdown" && path != "/readyz" {
                 continue;
             }
+            if check == "store" && path == "/livez" && self.options.store_is_elsewhere {
+                continue;
+            }
             if excluded.contains(&check) {
                 report.push(format!("[+]{check} excluded: ok"));
             } else if let Some(why) = self.ails(check) {

@@ -23,7 +23,7 @@ struct Page {
 }
 
 impl Call<'_> {
-    pub(super) fn list(&self) -> Result<Response<Body>, ApiError> {
+    pub(super) async fn list(&self) -> Result<Response<Body>, ApiError> {
         let encoder = self.encoder(Shape::List)?;
         let options = self.query.list_options(false)?;
         let filter = self.filter(&options)?;
@@ -38,6 +38,8 @@ impl Call<'_> {
                 Some(Token::decode(text)?)
             }
         };
+        let asked = token.as_ref().map_or(options.revision, |token| token.revision);
+        self.fresh_enough(&options, asked).await?;
         let snapshot = self.snapshot(&options, token.as_ref(), &filter.scope)?;
         if token.is_none() {
             self.note_relist(&options, snapshot.revision);

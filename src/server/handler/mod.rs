@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming as Stream;
 
-use crate::model::{Access as TypeAccess, Cluster, ClusterName, Shard, ShardName};
+use crate::model::{Access as TypeAccess, Cluster, ClusterName, Revision, Shard, ShardName};
 use crate::shutdown::Shutdown;
 use crate::store::Keyspace;
 use crate::view::{Scope, View};
@@ -38,7 +38,7 @@ use super::metrics::{
 use super::path::{self, Endpoint, ResourcePath, Route, Scoped};
 use super::plan::{FieldValidation, Incoming, Subject};
 use super::present::{Compress, Presentation};
-use super::query::Query;
+use super::query::{ListOptions, Query};
 use super::status::{ApiError, Problem, Qualified, quoted};
 use super::types::{Asked as AskedType, Found, Registry, Served};
 
@@ -88,6 +88,8 @@ pub struct AppOptions {
     pub compress: Compress,
     /// How often a watcher that asks for bookmarks is told how far it has come.
     pub bookmark_interval: Duration,
+    /// Whether the store is another program, which a restart of this one does not mend.
+    pub store_is_elsewhere: bool,
     /// What ails the store, if anything does.
     pub trouble: Box<dyn Fn() -> Option<String> + Send + Sync>,
     /// What the store did, for the metrics.
@@ -149,6 +151,7 @@ impl App {
                 let path = "/kcpctl/v1alpha1/holdings";
                 admit(&identity, Access::ReadCache, &head.method, path)?;
                 let _place = self.enter(RequestKind::ReadOnly, &identity)?;
+                self.fresh().await?;
                 Ok(self.holdings())
             }
             Route::Control(path) => {
@@ -199,7 +202,15 @@ impl App {
         let Some(cluster) = &scoped.cluster else {
             return Err(docs::no_cluster(scoped, path, verb));
         };
-        let served = served.ok_or_else(ApiError::page_not_found)?;
+        let served = match served {
+            Some(served) => served,
+            // It may have been declared through another server a moment ago.
+            None => {
+                self.fresh().await?;
+                let found = self.type_of(scoped, path, &head.headers);
+                found.ok_or_else(ApiError::page_not_found)?
+            }
+        };
         let headers = &head.headers;
         let call = Call { app: self, scoped, cluster, path, served: &served, query, headers };
         call.check_scope(verb)?;
@@ -225,6 +236,16 @@ impl App {
         let ceiling = self.options.admission.ceiling(kind, identity.is_admin());
         let place = self.metrics.requests.in_flight(kind, ceiling);
         place.ok_or_else(|| admission::refusal(kind, ceiling))
+    }
+
+    /// Waits until the view has everything that was written before this request, through
+    /// whichever server.
+    async fn fresh(&self) -> Result<(), ApiError> {
+        self.view.fresh().await.map_err(|why| {
+            ApiError::unavailable(format!(
+                "it cannot be told whether this is the newest state: {why}. Watches go on, and so do reads that take an older one (resourceVersion=0)"
+            ))
+        })
     }
 
     fn labels(&self, served: &Served, path: &ResourcePath) -> TypeLabels {
@@ -437,14 +458,31 @@ impl Call<'_> {
 
     async fn run(&self, verb: &'static str, body: Stream) -> Result<Response<Body>, ApiError> {
         match verb {
-            "get" => self.get(),
-            "list" => self.list(),
+            "get" => self.get().await,
+            "list" => self.list().await,
             "create" => self.create(read(body).await?).await,
             "update" => self.update(read(body).await?).await,
             "patch" => self.patch(read(body).await?).await,
             "delete" => self.delete(read(body).await?).await,
             "deletecollection" => self.delete_collection(read(body).await?).await,
             _ => Err(ApiError::method_not_allowed(self.resource(), verb, "")),
+        }
+    }
+
+    /// Waits until the view is as new as the options of a list or a watch want it.
+    async fn fresh_enough(
+        &self,
+        options: &ListOptions,
+        asked: Option<Revision>,
+    ) -> Result<(), ApiError> {
+        match asked {
+            Some(asked) if asked <= self.app.view.root().revision() => Ok(()),
+            // Any state will do, and a newer one is better.
+            None if options.has_revision && options.token.is_empty() => {
+                let _ = self.app.view.fresh().await;
+                Ok(())
+            }
+            _ => self.app.fresh().await,
         }
     }
 

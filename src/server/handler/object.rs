@@ -48,11 +48,12 @@ struct Preconditions {
 }
 
 impl Call<'_> {
-    pub(super) fn get(&self) -> Result<Response<Body>, ApiError> {
+    pub(super) async fn get(&self) -> Result<Response<Body>, ApiError> {
         let encoder = self.encoder(Shape::One)?;
         let name = self.path.name.as_deref().unwrap_or_default();
         let missing = || ApiError::not_found(self.resource(), name);
         let Ok(place) = self.place(name) else { return Err(missing()) };
+        self.app.fresh().await?;
         let root = self.app.view.root();
         let asked = self.query.revision()?;
         if asked > root.revision() {
@@ -74,6 +75,39 @@ impl Call<'_> {
         self.app.view.root().get(&place.kind, &place.origin, &place.path).cloned()
     }
 
+    /// Plans a change of what is there; `plan` also says whether it writes.
+    ///
+    /// A plan that writes may be made on an old state, since the store then finds that it
+    /// is. Any other answer (there is none, it is another one, nothing would change) rests
+    /// on nothing having happened, and is given only on a state that is known to be new.
+    pub(super) async fn plan<T>(
+        &self,
+        place: &Place,
+        plan: impl Fn(Option<&Arc<Entry>>) -> Result<(T, bool), ApiError>,
+    ) -> Result<T, ApiError> {
+        let seen = self.stored(place);
+        let planned = plan(seen.as_ref());
+        if let Ok((planned, true)) = planned {
+            return Ok(planned);
+        }
+        self.app.fresh().await?;
+        let now = self.stored(place);
+        let revision = |it: &Option<Arc<Entry>>| it.as_ref().map(|it| it.revision());
+        if revision(&now) == revision(&seen) {
+            return planned.map(|(planned, _)| planned);
+        }
+        plan(now.as_ref()).map(|(planned, _)| planned)
+    }
+
+    /// Whether there is an object, as of now if there is.
+    async fn is_taken(&self, place: &Place) -> Result<bool, ApiError> {
+        if self.stored(place).is_none() {
+            return Ok(false);
+        }
+        self.app.fresh().await?;
+        Ok(self.stored(place).is_some())
+    }
+
     pub(super) async fn create(&self, body: Bytes) -> Result<Response<Body>, ApiError> {
         if self.path.name.is_some() {
             let why = "an object is created by a POST on its collection";
@@ -92,7 +126,10 @@ impl Call<'_> {
             let created = plan::create(&subject, &incoming, &now, &uid, &suffix())?;
             let place = self.place(&created.name)?;
             let taken = || ApiError::already_exists(self.resource(), &created.name);
-            if self.stored(&place).is_some() {
+            if dry_run {
+                self.app.fresh().await?;
+            }
+            if self.is_taken(&place).await? {
                 if tries > 0 {
                     continue;
                 }
@@ -132,9 +169,14 @@ impl Call<'_> {
         let dry_run = self.query.dry_run("UpdateOptions")?;
         let place = self.place(name)?;
         let key = self.app.keys.key(&place);
-        let old = self.stored(&place).ok_or_else(missing)?;
-        let planned =
-            plan::update(&subject, &incoming, name, &old, &String::from_utf8_lossy(&key))?;
+        let planned = self.plan(&place, |old| {
+            let old = old.ok_or_else(missing)?;
+            let key = String::from_utf8_lossy(&key);
+            let planned = plan::update(&subject, &incoming, name, old, &key)?;
+            let writes = !dry_run && !matches!(planned, Updated::Unchanged);
+            Ok(((planned, Arc::clone(old)), writes))
+        });
+        let (planned, old) = planned.await?;
         let warnings = incoming.warnings;
         let ok = |body| Answer { status: StatusCode::OK, body, warnings };
         let value = match planned {
@@ -163,8 +205,12 @@ impl Call<'_> {
         let place = self.place(name)?;
         for _ in 0..REPLANS_MAX {
             let missing = || ApiError::not_found(self.resource(), name);
-            let old = self.stored(&place).ok_or_else(missing)?;
-            options.check(&subject, name, &old)?;
+            let planned = self.plan(&place, |old| {
+                let old = old.ok_or_else(missing)?;
+                options.check(&subject, name, old)?;
+                Ok((Arc::clone(old), !dry_run))
+            });
+            let old = planned.await?;
             // As in the original, what would be waited for is shown.
             if dry_run && has_finalizers(&old) {
                 return Ok(json_response(StatusCode::OK, self.encoder(Shape::One)?.one(&old)));
@@ -307,7 +353,11 @@ pub(super) fn unavailable(error: &CommitError) -> ApiError {
             "the cache is full: {error}; delete what is not needed, or raise --memory-limit. Reads, deletes and updates that do not grow an object go on"
         ));
     }
-    ApiError::unavailable(error.to_string())
+    match error {
+        CommitError::TooLarge(_) => ApiError::too_large_to_store(error.to_string()),
+        CommitError::Unknown(_) => ApiError::outcome_unknown(error.to_string()),
+        _ => ApiError::unavailable(error.to_string()),
+    }
 }
 
 /// Some letters that make a name unique.

@@ -1,5 +1,7 @@
 //! A patch: a change of what is stored, planned as the update that it comes to.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
 
@@ -42,20 +44,24 @@ impl Call<'_> {
         let api_version = subject.kind.api_version(subject.version);
         for _ in 0..REPLANS_MAX {
             let missing = || ApiError::not_found(self.resource(), name);
-            let old = self.stored(&place).ok_or_else(missing)?;
-            let mut before = Vec::with_capacity(old.len() + 32);
-            old.write(&mut before, &api_version, None);
-            let after =
-                patch.apply(&before, &body).map_err(|error| refused(&error, &subject, name))?;
-            let after = Bytes::from(after);
-            check_version(&after, &subject, name)?;
-            let incoming = Incoming::read(after, &subject, validation)
-                .map_err(|error| left_unreadable(error, &subject, name))?;
-            check_name(&incoming.metadata, name)?;
-            plan::check_same_uid(&subject, &incoming, name, &old)?;
-            let planned =
-                plan::update(&subject, &incoming, name, &old, &String::from_utf8_lossy(&key))?;
-            let warnings = incoming.warnings;
+            let planned = self.plan(&place, |old| {
+                let old = old.ok_or_else(missing)?;
+                let mut before = Vec::with_capacity(old.len() + 32);
+                old.write(&mut before, &api_version, None);
+                let after =
+                    patch.apply(&before, &body).map_err(|error| refused(&error, &subject, name))?;
+                let after = Bytes::from(after);
+                check_version(&after, &subject, name)?;
+                let incoming = Incoming::read(after, &subject, validation)
+                    .map_err(|error| left_unreadable(error, &subject, name))?;
+                check_name(&incoming.metadata, name)?;
+                plan::check_same_uid(&subject, &incoming, name, old)?;
+                let key = String::from_utf8_lossy(&key);
+                let planned = plan::update(&subject, &incoming, name, old, &key)?;
+                let writes = !dry_run && !matches!(planned, Updated::Unchanged);
+                Ok(((planned, Arc::clone(old), incoming.warnings), writes))
+            });
+            let (planned, old, warnings) = planned.await?;
             let ok = |body| Answer { status: StatusCode::OK, body, warnings };
             let value = match planned {
                 Updated::Unchanged => return Ok(ok(encoder.one(&old)).into()),

@@ -109,6 +109,7 @@ impl Call<'_> {
         // A user's type may have been declared a moment ago.
         let made = self.app.view.make_watchable(&self.served.key).await;
         made.map_err(|error| unavailable(&error))?;
+        self.fresh_enough(&options, options.revision).await?;
         let begun = self.begin(&options, filter);
         let Ok(Beginning { cursor, mut phase, revision, gone }) = begun else {
             let mut frame = Vec::new();

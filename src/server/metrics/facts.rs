@@ -31,6 +31,8 @@ pub struct Facts {
     pub memory_limit: usize,
     /// Writes that were refused since there was no room.
     pub memory_refusals: u64,
+    /// Stored objects that are left out since they cannot be understood.
+    pub strange: usize,
     /// What the store did.
     pub store: StoreFacts,
 }
@@ -63,6 +65,7 @@ impl Facts {
             memory_used: view.stats().memory_used(),
             memory_limit: view.memory_limit().unwrap_or(0),
             memory_refusals: view.stats().memory_refusals(),
+            strange: view.stats().strange(),
             store,
             ..Self::default()
         };
@@ -91,6 +94,7 @@ impl Facts {
             memory_used,
             memory_limit,
             memory_refusals,
+            strange,
             store,
         } = self;
         let StoreFacts { is_well, writes, bytes, syncs, failures, disk_bytes } = *store;
@@ -119,6 +123,11 @@ impl Facts {
             *memory_limit as u64,
         );
         gauge("kcpctl_store_disk_bytes", "Bytes that the store has on disk", disk_bytes);
+        gauge(
+            "kcpctl_store_strange_objects",
+            "Stored objects that are left out since they cannot be understood",
+            *strange as u64,
+        );
         gauge("kcpctl_store_up", "Whether the store takes writes", u64::from(is_well));
         let mut counter = |name: &str, help: &str, value: u64| {
             let counter = Counter::<u64>::default();

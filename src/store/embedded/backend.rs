@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use futures::Stream;
 use parking_lot::Mutex;
 
 use super::home::{Home, sync_dir};
@@ -399,11 +398,6 @@ impl Backend for Embedded {
     /// Blocks until the batch is durable: the one caller has a thread for that.
     async fn commit(&self, batch: Vec<Write>) -> Result<Vec<Result<Revision, Conflict>>, Error> {
         self.write(&batch)
-    }
-
-    /// Nobody else writes here.
-    fn follow(&self, _after: Revision) -> impl Stream<Item = Result<Change, Error>> + Send {
-        futures::stream::pending()
     }
 
     async fn forget(&self, forget: Forget) -> Result<(), Error> {

@@ -29,6 +29,15 @@ impl Credentials {
         Self { cert_pem: issued.cert_pem, key_pem: issued.key_pem }
     }
 
+    /// What `authority` signs for a server that is reached as localhost.
+    pub fn of_server(authority: &Authority) -> Self {
+        let validity = Validity::starting(SystemTime::now(), LIFE).unwrap();
+        let sans = ["localhost".parse().unwrap(), "127.0.0.1".parse().unwrap()];
+        let issued = authority.issue(Leaf::Server { name: "server", sans: &sans }, validity);
+        let issued = issued.unwrap();
+        Self { cert_pem: issued.cert_pem, key_pem: issued.key_pem }
+    }
+
     /// An administrator's certificate, by a CA that nobody trusts.
     pub fn by_a_stranger() -> Self {
         Self::signed_by(&STRANGER, "intruder", &["system:masters"])

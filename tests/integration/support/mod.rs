@@ -3,6 +3,7 @@
 //! ```text
 //! TestEnv   a private HOME and TMPDIR; runs the executable and kubectl
 //!    └── Server   the executable as a server on a free port, stopped with the test
+//!           ├── Etcd     one that keeps its data, if it should not do so itself
 //!           └── Client   HTTPS with a certificate; any bytes as path and body
 //!                  ├── Answer   status, headers, body
 //!                  └── Watch    one event after the other
@@ -16,6 +17,7 @@
 mod certs;
 mod client;
 mod env;
+mod etcd;
 mod kubectl;
 mod objects;
 mod server;
@@ -26,6 +28,7 @@ use std::time::{Duration, Instant};
 pub use certs::{Credentials, new_authority};
 pub use client::{Answer, Client, Request, Watch};
 pub use env::{CommandOutput, KCPCTL, TestEnv};
+pub use etcd::Etcd;
 pub use kubectl::Kubectl;
 pub use objects::{
     APIEXPORTS, CLUSTERROLES, CRDS, Declaring, OBJECTS, PARTIAL, PARTIAL_LIST, ROLES, TABLE,

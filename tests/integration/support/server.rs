@@ -13,15 +13,21 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::certs::new_authority;
 use super::env::KCPCTL;
-use super::{Client, Credentials, Request, TestEnv, eventually};
+use super::{Client, Credentials, Etcd, Request, TestEnv, eventually};
 
 /// Names another executable to hold to the contract of `cache-server`, such as kcp's own.
 /// Only the tests that start a server under that name use it.
 const OTHER_CACHE_SERVER: &str = "KCPCTL_TEST_CACHE_SERVER";
 
+/// Says where servers keep their data that tests start without saying so: `etcd` for an
+/// etcd of each server's own. Every test of the contract passes on either.
+const STORE: &str = "KCPCTL_TEST_STORE";
+
 /// A server on a free port of the loopback address, killed when dropped.
 pub struct Server {
     env: TestEnv,
+    /// Ends after the server, which is told to end in [`Drop`].
+    _etcd: Option<Etcd>,
     personality: Personality,
     extra: Vec<String>,
     child: Child,
@@ -97,8 +103,19 @@ impl Server {
         Self::launch(env, Personality::CacheServer { executable, ports }, extra)
     }
 
+    /// `kcpctl cache serve` on an etcd, with more flags.
+    pub fn start_on(etcd: &Etcd, extra: &[&str]) -> Self {
+        let url = etcd.url();
+        Self::start_with(&[&["--etcd-servers", &url], extra].concat())
+    }
+
     fn launch(env: TestEnv, personality: Personality, extra: &[&str]) -> Self {
-        let extra: Vec<String> = extra.iter().map(|&it| it.to_owned()).collect();
+        let mut extra: Vec<String> = extra.iter().map(|&it| it.to_owned()).collect();
+        let foreign = matches!(personality, Personality::CacheServer { ports: Some(_), .. });
+        let told = extra.iter().any(|it| it.starts_with("--etcd-servers"));
+        let wanted = std::env::var_os(STORE).is_some_and(|it| it == "etcd");
+        let etcd = (wanted && !told && !foreign).then(Etcd::start);
+        extra.extend(etcd.iter().map(|etcd| format!("--etcd-servers={}", etcd.url())));
         let clients = new_authority("clients");
         if matches!(personality, Personality::CacheServer { .. }) {
             env.write("trusted-clients.crt", clients.cert_pem());
@@ -109,8 +126,17 @@ impl Server {
         // Replaced as soon as the server says where it listens.
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let kubeconfigs = AtomicUsize::new(0);
-        let mut server =
-            Self { env, personality, extra, child, address, said, clients, kubeconfigs };
+        let mut server = Self {
+            env,
+            _etcd: etcd,
+            personality,
+            extra,
+            child,
+            address,
+            said,
+            clients,
+            kubeconfigs,
+        };
         server.wait_until_ready();
         if matches!(server.personality, Personality::Kcpctl) {
             let read = |name| std::fs::read_to_string(server.data_dir().join(name)).unwrap();
@@ -357,7 +383,7 @@ fn listening(said: &str) -> Option<SocketAddr> {
 }
 
 /// Three ports that are free now.
-fn free_ports() -> [u16; 3] {
+pub(super) fn free_ports() -> [u16; 3] {
     let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|it| it.local_addr().unwrap().port())
 }

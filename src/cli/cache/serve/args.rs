@@ -4,8 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::etcd::{EtcdArgs, EtcdFlags};
 use super::logging::{LogFormat, LogSettings, VERBOSE};
-use super::settings::{KEY_PREFIX, Limits, Manifests, Settings, SettingsError, serving_pair};
+use super::settings::{Limits, Manifests, Settings, SettingsError, serving_pair};
 use super::values::{ByteCount, parse_some_span, parse_span, path_or_none};
 use crate::pki::San;
 use crate::server::admission::{MUTATING_REQUESTS_MAX, REQUESTS_MAX, WATCHES_MAX};
@@ -34,6 +35,10 @@ Examples:
   # Serve a network, under a name
   kcpctl cache serve --listen 0.0.0.0:6443 --tls-san cache.example.com
 
+  # One of several replicas on an etcd
+  kcpctl cache serve --etcd-servers https://etcd-0:2379,https://etcd-1:2379 \\
+    --etcd-cafile ca.crt --etcd-certfile client.crt --etcd-keyfile client.key
+
   # Keep the kubeconfigs of an installation's shards in .kcpctl/kubeconfigs
   kcpctl cache serve --manifests demo")]
 pub(crate) struct ServeArgs {
@@ -47,6 +52,9 @@ pub(crate) struct ServeArgs {
     /// Directory of the store [default: `store` in the data directory]
     #[arg(long, value_name = "DIR")]
     embedded_etcd_directory: Option<PathBuf>,
+
+    #[command(flatten)]
+    etcd: EtcdArgs,
 
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:6443]
     #[arg(long, value_name = "ADDRESS:PORT", conflicts_with_all = ["bind_address", "secure_port"])]
@@ -207,6 +215,7 @@ impl ServeArgs {
         let Self {
             data_dir,
             embedded_etcd_directory,
+            etcd,
             listen,
             bind_address,
             secure_port,
@@ -233,17 +242,18 @@ impl ServeArgs {
             verbosity,
         } = self;
         let data_dir = Some(data_dir).filter(|dir| !dir.as_os_str().is_empty());
-        let store_dir = embedded_etcd_directory
-            .or_else(|| data_dir.as_ref().map(|dir| dir.join("store")))
-            .ok_or(SettingsError::NoStore)?;
+        let etcd = EtcdFlags::from(etcd);
+        let key_prefix = etcd.key_prefix()?;
+        let default = data_dir.as_ref().map(|dir| dir.join("store"));
+        let store = etcd.store(embedded_etcd_directory, default)?;
         let listen = listen.unwrap_or_else(|| {
             SocketAddr::new(bind_address.unwrap_or(ADDRESS), secure_port.unwrap_or(PORT))
         });
         Settings {
             flavor: Flavor::Kcpctl,
             data_dir,
-            store_dir,
-            key_prefix: KEY_PREFIX.to_owned(),
+            store,
+            key_prefix,
             listen,
             serving: serving_pair(tls_cert_file, tls_private_key_file)?,
             client_ca: client_ca_file,
@@ -278,6 +288,7 @@ impl ServeArgs {
 mod tests {
     use clap::Parser as _;
 
+    use super::super::settings::StoreSettings;
     use super::*;
 
     #[derive(Debug, clap::Parser)]
@@ -297,7 +308,7 @@ mod tests {
         let settings = settings(&[]).unwrap();
         assert_eq!(settings.listen.to_string(), "127.0.0.1:6443");
         assert_eq!(settings.data_dir, Some(".kcpctl".into()));
-        assert_eq!(settings.store_dir, PathBuf::from(".kcpctl/store"));
+        assert_eq!(settings.store, StoreSettings::Embedded(".kcpctl/store".into()));
         assert_eq!(settings.limits, Limits::default());
         assert_eq!(settings.tls_rules, TlsRules::default());
         assert_eq!(settings.log, LogSettings::default());
@@ -317,7 +328,7 @@ mod tests {
         .unwrap();
         assert_eq!(settings.listen.to_string(), "0.0.0.0:0");
         assert_eq!(settings.data_dir, Some("/var/cache".into()));
-        assert_eq!(settings.store_dir, PathBuf::from("/var/etcd"));
+        assert_eq!(settings.store, StoreSettings::Embedded("/var/etcd".into()));
         assert_eq!(settings.synthetic_delay, Duration::from_millis(1500));
         assert_eq!(settings.log, LogSettings { format: LogFormat::Json, verbosity: 6 });
     }

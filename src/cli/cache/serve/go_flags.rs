@@ -14,9 +14,10 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::args::PORT;
+use super::etcd::{COMPACTION_INTERVAL, EMBEDDED, EtcdFlags, HEALTH_TIMEOUT, REGISTRY_PREFIX};
 use super::logging::{LogFormat, LogSettings};
-use super::settings::{Ignored, KEY_PREFIX, Limits, Settings, SettingsError, serving_pair};
-use super::values::{parse_bool, parse_span, path_or_none};
+use super::settings::{Ignored, Limits, Settings, SettingsError, serving_pair};
+use super::values::{parse_bool, parse_some_span, parse_span, path_or_none};
 use crate::server::Flavor;
 use crate::server::conn::TlsRules;
 use crate::server::conn::limits::STREAMS_MAX;
@@ -27,9 +28,6 @@ pub(crate) const EXECUTABLE: &str = "cache-server";
 
 /// The directory of a server that is told nothing.
 const ROOT_DIRECTORY: &str = ".kcp-cache";
-
-/// The prefix that the original replaces by its own.
-const REGISTRY_PREFIX: &str = "/registry";
 
 /// Flags with a value that mean nothing here, and why.
 const IGNORED_VALUES: &[(&str, &str)] = &[
@@ -42,24 +40,28 @@ const IGNORED_VALUES: &[(&str, &str)] = &[
     ("embedded-etcd-peer-port", NO_ETCD),
     ("embedded-etcd-quota-backend-bytes", "The store grows until the disk is full"),
     ("embedded-etcd-wal-size-bytes", NO_ETCD),
-    ("etcd-cafile", NO_ETCD),
-    ("etcd-certfile", NO_ETCD),
-    ("etcd-compaction-interval", "History is five minutes, or what its memory holds"),
     ("etcd-count-metric-poll-period", COUNTED),
     ("etcd-db-metric-poll-interval", COUNTED),
-    ("etcd-healthcheck-timeout", NO_ETCD),
-    ("etcd-keyfile", NO_ETCD),
-    ("etcd-readycheck-timeout", NO_ETCD),
+    ("etcd-readycheck-timeout", "`--etcd-healthcheck-timeout` holds for readiness too"),
     ("feature-gates", "There are no features to switch"),
-    ("lease-reuse-duration-seconds", NO_ETCD),
+    ("lease-reuse-duration-seconds", "Nothing is leased"),
     ("log-flush-frequency", LOG_IS_DIRECT),
     ("log-json-info-buffer-size", LOG_IS_DIRECT),
     ("log-text-info-buffer-size", LOG_IS_DIRECT),
-    ("storage-backend", "There is one, and it is inside"),
+    ("storage-backend", "`--etcd-servers` says which"),
     ("storage-media-type", "Objects are kept as JSON, as the original keeps them"),
     ("tls-sni-cert-key", "One certificate serves every name"),
     ("vmodule", "`KCPCTL_LOG` says what is logged of which part"),
     ("watch-cache-sizes", IN_MEMORY),
+];
+
+/// Flags that mean nothing without an etcd elsewhere, and why.
+const ETCD_ONLY: &[(&str, &str)] = &[
+    ("etcd-cafile", NO_ETCD),
+    ("etcd-certfile", NO_ETCD),
+    ("etcd-compaction-interval", "History is five minutes, or what its memory holds"),
+    ("etcd-healthcheck-timeout", NO_ETCD),
+    ("etcd-keyfile", NO_ETCD),
 ];
 
 /// Flags without one.
@@ -122,7 +124,12 @@ fn command() -> Command {
         .arg(flag("disable-http2-serving", "BOOL", "Serve HTTP/1.1 alone").num_args(0..=1).require_equals(true).default_missing_value("true").default_value("false").value_parser(parse_bool))
         .arg(path("client-ca-file", "CAs whose client certificates are believed (required)"))
         .arg(dir("embedded-etcd-directory", "Directory of the store, if it is another"))
-        .arg(flag("etcd-servers", "URLS", "Only `embedded`").default_value("embedded"))
+        .arg(flag("etcd-servers", "URLS", "Members of an etcd that keeps the data; `embedded` for a store in the directory").default_value(EMBEDDED))
+        .arg(path("etcd-cafile", "CAs of etcd's members, instead of those of the system"))
+        .arg(path("etcd-certfile", "Certificate that is shown to etcd"))
+        .arg(path("etcd-keyfile", "Private key of that certificate"))
+        .arg(flag("etcd-compaction-interval", "DURATION", "How often etcd is made to forget old changes; 0 is never").default_value(COMPACTION_INTERVAL).value_parser(parse_span))
+        .arg(flag("etcd-healthcheck-timeout", "DURATION", "Time in which etcd must answer to count as well").default_value(HEALTH_TIMEOUT).value_parser(parse_some_span))
         .arg(flag("etcd-prefix", "PREFIX", "What keys begin with").default_value(REGISTRY_PREFIX))
         .arg(flag("synthetic-delay", "DURATION", "Time that each request waits before anything else").default_value("0s").value_parser(parse_span))
         .arg(flag("logging-format", "FORMAT", "Form of the log").default_value("text").value_parser(value_parser!(LogFormat)))
@@ -148,22 +155,29 @@ fn settings(matches: &ArgMatches) -> Result<Settings, SettingsError> {
     if let Some(name) = REFUSED.iter().find(|name| !text(name).is_empty()) {
         return Err(SettingsError::NotDone { flag: format!("--{name}") });
     }
-    if text("etcd-servers") != "embedded" {
-        return Err(SettingsError::ExternalEtcd);
-    }
+    let span = |name: &str| matches.get_one::<Duration>(name).copied().unwrap_or_default();
+    let etcd = EtcdFlags {
+        servers: text("etcd-servers"),
+        prefix: text("etcd-prefix"),
+        ca: path("etcd-cafile"),
+        cert: path("etcd-certfile"),
+        key: path("etcd-keyfile"),
+        compaction_interval: span("etcd-compaction-interval"),
+        health_timeout: span("etcd-healthcheck-timeout"),
+    };
+    let key_prefix = etcd.key_prefix()?;
+    let ignored = ignored(matches, etcd.names_etcd());
     let root = path("root-directory");
-    let store_dir = path("embedded-etcd-directory")
-        .or_else(|| root.as_ref().map(|root| root.join("etcd-server")))
-        .ok_or(SettingsError::NoStore)?;
+    let default = root.as_ref().map(|root| root.join("etcd-server"));
+    let store = etcd.store(path("embedded-etcd-directory"), default)?;
     let address = matches.get_one("bind-address").copied();
     let port = matches.get_one("secure-port").copied();
-    let prefix = text("etcd-prefix");
     let streams = matches.get_one("http2-max-streams-per-connection").copied();
     Settings {
         flavor: Flavor::CacheServer,
         data_dir: path("cert-dir").or(root),
-        store_dir,
-        key_prefix: if prefix == REGISTRY_PREFIX { KEY_PREFIX.to_owned() } else { prefix },
+        store,
+        key_prefix,
         listen: SocketAddr::new(
             address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
             port.unwrap_or(PORT),
@@ -187,14 +201,15 @@ fn settings(matches: &ArgMatches) -> Result<Settings, SettingsError> {
             format: matches.get_one("logging-format").copied().unwrap_or_default(),
             verbosity: matches.get_one("v").copied().unwrap_or(0),
         },
-        ignored: ignored(matches),
+        ignored,
     }
     .check()
 }
 
-/// The flags that were given and mean nothing here.
-fn ignored(matches: &ArgMatches) -> Vec<Ignored> {
-    let flags = IGNORED_VALUES.iter().chain(IGNORED_SWITCHES);
+/// The flags that were given and mean nothing here, with an etcd elsewhere or without.
+fn ignored(matches: &ArgMatches, etcd: bool) -> Vec<Ignored> {
+    let etcd_only = if etcd { &[] } else { ETCD_ONLY };
+    let flags = IGNORED_VALUES.iter().chain(IGNORED_SWITCHES).chain(etcd_only);
     flags
         .filter(|(name, _)| matches.value_source(name) == Some(ValueSource::CommandLine))
         .map(|&(name, why)| Ignored { flag: format!("--{name}"), why })
@@ -203,6 +218,7 @@ fn ignored(matches: &ArgMatches) -> Vec<Ignored> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::settings::StoreSettings;
     use super::*;
 
     fn parsed(flags: &[&str]) -> Settings {
@@ -233,7 +249,7 @@ mod tests {
         assert_eq!(settings.flavor, Flavor::CacheServer);
         assert_eq!(settings.listen.to_string(), "127.0.0.1:8012");
         assert_eq!(settings.data_dir, Some("/w/.kcp-cache".into()));
-        assert_eq!(settings.store_dir, PathBuf::from("/w/.kcp-cache/etcd-server"));
+        assert_eq!(settings.store, StoreSettings::Embedded("/w/.kcp-cache/etcd-server".into()));
         assert_eq!(settings.key_prefix, "/cache");
         assert_eq!(
             ignored(&settings),
@@ -253,8 +269,20 @@ mod tests {
         ]);
         assert_eq!(settings.listen.to_string(), "0.0.0.0:6443");
         assert_eq!(settings.data_dir, None);
-        assert_eq!(settings.store_dir, PathBuf::from("/var/etcd"));
+        assert_eq!(settings.store, StoreSettings::Embedded("/var/etcd".into()));
         assert_eq!(settings.log.verbosity, 2);
+    }
+
+    #[test]
+    fn an_etcd_elsewhere_is_obeyed() {
+        let flags = ["--client-ca-file=a", "--etcd-compaction-interval=1m", "--etcd-prefix=/x"];
+        assert_eq!(ignored(&parsed(&flags)), ["--etcd-compaction-interval"]);
+        let settings = parsed(&[&flags[..], &["--etcd-servers=http://localhost:2379"]].concat());
+        assert_eq!(ignored(&settings), [""; 0]);
+        let StoreSettings::Etcd(options) = &settings.store else { panic!("{settings:?}") };
+        assert_eq!(options.servers, ["http://localhost:2379"]);
+        assert_eq!(options.compaction_interval, Duration::from_secs(60));
+        assert_eq!((&*options.prefix, &*settings.key_prefix), ("/x", "/x"));
     }
 
     #[test]
@@ -273,8 +301,8 @@ mod tests {
         };
         assert_eq!(refused(&[]), SettingsError::NoClientCa);
         assert_eq!(
-            refused(&["--client-ca-file=a", "--etcd-servers=http://localhost:2379"]),
-            SettingsError::ExternalEtcd
+            refused(&["--client-ca-file=a", "--etcd-servers=unix:///run/etcd"]),
+            SettingsError::EtcdUrl { url: "unix:///run/etcd".to_owned() }
         );
         assert_eq!(refused(&["--client-ca-file=a", "--tls-cert-file=c"]), SettingsError::HalfAPair);
         // Who asked for encryption must not find out later that there was none.

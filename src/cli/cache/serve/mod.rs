@@ -7,6 +7,7 @@
 //! ```
 //!
 //! * `args` are the flags of `kcpctl cache serve`, `go_flags` those of `cache-server`.
+//! * `etcd` are those flags of both that name an etcd elsewhere.
 //! * `settings` is what both end in, and refuses what cannot work.
 //! * `memory` finds how much of it there is.
 //! * `data_dir` makes certificates and kubeconfigs, `files` chooses between those and
@@ -20,6 +21,7 @@
 
 mod args;
 mod data_dir;
+mod etcd;
 mod files;
 mod go_flags;
 mod logging;

@@ -17,7 +17,7 @@ use super::data_dir::DataDir;
 use super::files::Files;
 use super::logging;
 use super::memory::{self, Budget};
-use super::settings::{Ignored, Limits, Settings};
+use super::settings::{Ignored, Limits, Settings, StoreSettings};
 use super::talk::Talk;
 use super::upkeep::Upkeep;
 use super::wiring::Server;
@@ -25,7 +25,7 @@ use crate::error::{CliError, Kind};
 use crate::server::conn::{self, BindError, Bound, Ended};
 use crate::server::metrics::Metrics;
 use crate::shutdown::{self, Phase, Shutdown};
-use crate::store::{self, Embedded, EmbeddedOptions};
+use crate::store::{self, AnyBackend, Embedded, EmbeddedOptions, Etcd};
 
 /// How long the threads of the process may take to end after everything was closed.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -67,8 +67,13 @@ async fn serve(settings: Settings) -> Result<(), CliError> {
     if let Some(dir) = &settings.data_dir {
         DataDir::prepare(dir)?;
     }
-    let options = EmbeddedOptions::new(SystemTime::now);
-    let store = Arc::new(Embedded::open(&settings.store_dir, options)?);
+    let store = Arc::new(match &settings.store {
+        StoreSettings::Embedded(directory) => {
+            let options = EmbeddedOptions::new(SystemTime::now);
+            AnyBackend::Embedded(Embedded::open(directory, options)?)
+        }
+        StoreSettings::Etcd(options) => AnyBackend::Etcd(Etcd::open(options.clone()).await?),
+    });
     let files = Files::open(&settings)?;
     let metrics = Arc::new(Metrics::new());
     let bound = bind(&settings, &files, &metrics).await?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::store::Embedded;
+use crate::store::AnyBackend;
 
 /// How often the store is asked.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ struct Beat {
 
 impl Pulse {
     /// Asks `store` for as long as the runtime lives.
-    pub(super) fn start(store: Arc<Embedded>) -> Self {
+    pub(super) fn start(store: Arc<AnyBackend>) -> Self {
         let pulse =
             Self(Arc::new(Mutex::new(Beat { at: Instant::now(), trouble: None, disk_bytes: 0 })));
         let this = pulse.clone();
@@ -61,16 +61,16 @@ impl Pulse {
         self.0.lock().disk_bytes
     }
 
-    fn ask(&self, store: &Embedded) {
+    fn ask(&self, store: &AnyBackend) {
         let trouble = store.trouble();
-        let disk_bytes = store.disk_bytes().ok();
+        let disk_bytes = store.disk_bytes();
         let mut beat = self.0.lock();
         beat.at = Instant::now();
         if beat.trouble != trouble {
             if let Some(why) = &trouble {
-                tracing::error!(why, "the store refuses writes");
+                tracing::error!(why, "the store is not well");
             } else {
-                tracing::info!("the store takes writes again");
+                tracing::info!("the store is well again");
             }
         }
         beat.trouble = trouble;

@@ -14,6 +14,7 @@ use crate::server::conn::{TlsRuleError, TlsRules};
 use crate::server::handler::BOOKMARK_INTERVAL;
 use crate::server::present::Compress;
 use crate::server::{Flavor, admission};
+use crate::store::EtcdOptions;
 
 /// How many bytes of recent changes are kept unless told otherwise, over all types.
 /// Five minutes of 400 writes a second of 2 KiB fit.
@@ -29,8 +30,8 @@ pub(super) struct Settings {
     pub flavor: Flavor,
     /// Where certificates and kubeconfigs are made; none writes no file but the store.
     pub data_dir: Option<PathBuf>,
-    /// Where the store lies.
-    pub store_dir: PathBuf,
+    /// What keeps the data.
+    pub store: StoreSettings,
     /// What the keys in the store begin with.
     pub key_prefix: String,
     /// Where to listen; port 0 takes a free one.
@@ -55,6 +56,15 @@ pub(super) struct Settings {
     pub log: LogSettings,
     /// Flags that were given and mean nothing here.
     pub ignored: Vec<Ignored>,
+}
+
+/// What keeps the data.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum StoreSettings {
+    /// A store of one's own in this directory.
+    Embedded(PathBuf),
+    /// An etcd elsewhere.
+    Etcd(EtcdOptions),
 }
 
 /// What clients may ask for and cost.
@@ -128,9 +138,30 @@ pub(super) enum SettingsError {
         "--manifests signs certificates of shards, which needs a directory and no --client-ca-file"
     )]
     CannotSign,
-    /// A store that this version does not have.
-    #[error("--etcd-servers names an external etcd, and this version keeps its data itself")]
-    ExternalEtcd,
+    /// Two places for one cache.
+    #[error(
+        "--etcd-servers names an etcd elsewhere, and --embedded-etcd-directory a store of one's own: the data lies in one of them"
+    )]
+    TwoStores,
+    /// No member.
+    #[error(
+        "--etcd-servers names `{url}`, expected a URL such as `https://etcd-0.example.com:2379`"
+    )]
+    EtcdUrl {
+        /// What is none.
+        url: String,
+    },
+    /// Half a pair.
+    #[error("--etcd-certfile and --etcd-keyfile belong together")]
+    HalfAnEtcdPair,
+    /// Certificates for nobody.
+    #[error(
+        "--etcd-cafile, --etcd-certfile and --etcd-keyfile are for TLS, and no URL of --etcd-servers begins with https://"
+    )]
+    EtcdWithoutTls,
+    /// Everything in an etcd would be this cache's.
+    #[error("--etcd-prefix is empty: every key of that etcd would be this cache's")]
+    NoPrefix,
     /// Something that nobody may believe to have.
     #[error("{flag} asks for what this server does not do, and it will not look as if it did")]
     NotDone {

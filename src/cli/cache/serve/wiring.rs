@@ -1,7 +1,9 @@
 //! Store, view and request path, put together.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
 
 use super::memory::Budget;
 use super::pulse::Pulse;
@@ -12,12 +14,18 @@ use crate::server::metrics::{Metrics, StoreFacts};
 use crate::server::types::BuiltIn;
 use crate::server::{App, AppOptions};
 use crate::shutdown::Shutdown;
-use crate::store::{Embedded, Keyspace, NameLog};
-use crate::view::{OpenError, Options, View};
+use crate::store::{self, AnyBackend, Backend as _, Counters, EtcdCounters, Keyspace, NameLog};
+use crate::view::{OpenError, Options, Stale, View};
 
 /// How long a change is remembered, in milliseconds: a watch that was away for less
 /// goes on without a relist. It is what the original leaves between two compactions.
 const HISTORY_MILLIS: u64 = 5 * 60 * 1000;
+
+/// How long a start waits for an etcd that does not answer.
+const ETCD_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long it waits before it asks again.
+const ETCD_PAUSE: Duration = Duration::from_secs(1);
 
 /// A server that can answer.
 pub(super) struct Server {
@@ -30,7 +38,7 @@ impl Server {
     pub(super) async fn open(
         settings: &Settings,
         budget: Budget,
-        store: Arc<Embedded>,
+        store: Arc<AnyBackend>,
         metrics: Arc<Metrics>,
         shutdown: Shutdown,
     ) -> Result<Self, CliError> {
@@ -44,8 +52,9 @@ impl Server {
             decode: bootstrap::decode,
         };
         // Outside of the store's directory, so that it outlives what happens to that.
-        let names = settings.data_dir.as_ref().map(|dir| NameLog::new(dir.join("names")));
-        let view = Arc::new(View::open(Arc::clone(&store), keys.clone(), options, names).await?);
+        let names = settings.data_dir.as_ref().filter(|_| !store.is_shared());
+        let names = names.map(|dir| NameLog::new(dir.join("names")));
+        let view = Arc::new(open_view(&store, &keys, options, names).await?);
         bootstrap::define_types(&view).await?;
         let missing = view.missing();
         if missing > 0 {
@@ -61,9 +70,10 @@ impl Server {
             synthetic_delay: settings.synthetic_delay,
             compress: settings.compress,
             bookmark_interval: settings.limits.bookmark_interval,
+            store_is_elsewhere: store.is_shared(),
             trouble: {
-                let pulse = pulse.clone();
-                Box::new(move || pulse.trouble())
+                let (pulse, view) = (pulse.clone(), Arc::clone(&view));
+                Box::new(move || pulse.trouble().or_else(|| encrypted(&view)))
             },
             store_facts: Box::new(move || facts(&store, &pulse)),
         };
@@ -82,15 +92,54 @@ impl Server {
     }
 }
 
-fn facts(store: &Embedded, pulse: &Pulse) -> StoreFacts {
-    let counters = store.counters();
-    StoreFacts {
-        is_well: pulse.trouble().is_none(),
-        writes: counters.writes,
-        bytes: counters.bytes,
-        syncs: counters.syncs,
-        failures: counters.failures,
-        disk_bytes: pulse.disk_bytes(),
+/// Reads the store. One that is elsewhere may be on its way up, as this server is.
+async fn open_view(
+    store: &Arc<AnyBackend>,
+    keys: &Keyspace,
+    options: Options,
+    mut names: Option<NameLog>,
+) -> Result<View, CliError> {
+    let give_up = Instant::now() + ETCD_PATIENCE;
+    let view = loop {
+        let opened = View::open(Arc::clone(store), keys.clone(), options.clone(), names.take());
+        match opened.await {
+            Err(OpenError::Store(error)) if store.is_shared() && Instant::now() < give_up => {
+                tracing::warn!(%error, "waiting for etcd");
+                tokio::time::sleep(ETCD_PAUSE).await;
+            }
+            opened => break opened?,
+        }
+    };
+    // What happened since the oldest state that could be read is told now.
+    while let Err(why) = view.fresh().await {
+        if Instant::now() >= give_up {
+            return Err(why.into());
+        }
+        tracing::warn!(%why, "waiting for etcd");
+        tokio::time::sleep(ETCD_PAUSE).await;
+    }
+    match view.stats().encrypted() {
+        Some(key) => Err(OpenError::Encrypted { key }.into()),
+        None => Ok(view),
+    }
+}
+
+/// Another server has begun to encrypt: what is served has gaps from now on.
+fn encrypted(view: &View) -> Option<String> {
+    view.stats().encrypted().map(|key| OpenError::Encrypted { key }.to_string())
+}
+
+fn facts(store: &AnyBackend, pulse: &Pulse) -> StoreFacts {
+    let (is_well, disk_bytes) = (pulse.trouble().is_none(), pulse.disk_bytes());
+    match store {
+        AnyBackend::Embedded(store) => {
+            let Counters { writes, bytes, syncs, failures, .. } = store.counters();
+            StoreFacts { is_well, writes, bytes, syncs, failures, disk_bytes }
+        }
+        AnyBackend::Etcd(store) => {
+            let EtcdCounters { writes, bytes, failures } = store.counters();
+            StoreFacts { is_well, writes, bytes, syncs: 0, failures, disk_bytes }
+        }
     }
 }
 
@@ -99,8 +148,27 @@ fn now_millis() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
+impl From<Stale> for CliError {
+    fn from(error: Stale) -> Self {
+        Self::new(Kind::Config, error).hint("check that etcd is well: `etcdctl endpoint health`")
+    }
+}
+
 impl From<OpenError> for CliError {
     fn from(error: OpenError) -> Self {
+        let hint = match &error {
+            OpenError::Encrypted { .. } => Some(
+                "let the server that encrypted it write everything anew without \
+                 --encryption-provider-config (or with `identity` as the first provider), then \
+                 start this one"
+                    .to_owned(),
+            ),
+            OpenError::Store(error @ store::Error::Remote { .. }) => error.hint(),
+            _ => None,
+        };
+        if let Some(hint) = hint {
+            return Self::new(Kind::Config, error).hint(hint);
+        }
         Self::new(Kind::Config, error).hint(
             "restore the store from a backup, or move it away and start with an empty cache, \
              which running shards fill again",

@@ -1,0 +1,194 @@
+//! From what is stored to what is served: one change at a time, and all of them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::model::Revision;
+use crate::model::json::tree;
+use crate::store::{Change as StoredChange, KeyError, Keyspace, Place, TypeKey};
+
+use super::entry::{Entry, EntryDraft, EntryError};
+use super::open::{OpenError, Options};
+use super::ring::Change;
+use super::root::{Kind, Root};
+
+/// What a value begins with that the original has encrypted.
+const ENCRYPTED: &[u8] = b"k8s:enc:";
+
+/// The keys of what was left out, and whether it is encrypted.
+pub(super) type Left = HashMap<Bytes, bool>;
+
+/// Why a stored change cannot be served.
+#[derive(Debug)]
+pub(super) enum Strange {
+    /// The key is not of the layout; whether it was deleted.
+    Key(KeyError, bool),
+    /// The value is encrypted.
+    Encrypted,
+    /// The value is no object.
+    Value(String),
+}
+
+impl Strange {
+    /// Whether nothing is stored there any longer.
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self, Self::Key(_, true))
+    }
+
+    pub(super) fn is_encrypted(&self) -> bool {
+        matches!(self, Self::Encrypted)
+    }
+
+    /// Says so in the log.
+    pub(super) fn report(&self, key: &[u8]) {
+        let key = String::from_utf8_lossy(key);
+        match self {
+            Self::Key(error, _) => {
+                tracing::warn!(%key, %error, "left out a stored object with a strange key");
+            }
+            Self::Encrypted => {
+                tracing::error!(
+                    %key,
+                    "left out a stored object that is encrypted (k8s:enc:), which this server cannot read"
+                );
+            }
+            Self::Value(why) => {
+                tracing::warn!(%key, why, "left out a stored object that cannot be read");
+            }
+        }
+    }
+}
+
+/// Where a stored change belongs, and what is served of it.
+pub(super) fn understand(
+    keys: &Keyspace,
+    decode: fn(&TypeKey, Bytes) -> Result<Bytes, String>,
+    stored: StoredChange,
+) -> Result<(Place, Option<Arc<Entry>>), Strange> {
+    let place =
+        keys.parse(&stored.key).map_err(|error| Strange::Key(error, stored.value.is_none()))?;
+    let Some(value) = stored.value else { return Ok((place, None)) };
+    if value.starts_with(ENCRYPTED) {
+        return Err(Strange::Encrypted);
+    }
+    let value = decode(&place.kind, value).map_err(Strange::Value)?;
+    let draft = draft(&value, &place).map_err(Strange::Value)?;
+    Ok((place, Some(Arc::new(draft.finish(stored.revision)))))
+}
+
+/// Makes what is served of a value in any valid JSON; nearly all are canonical.
+fn draft(value: &[u8], place: &Place) -> Result<EntryDraft, String> {
+    let (shard, cluster, ..) = place.parts();
+    match EntryDraft::from_stored(value, shard, cluster) {
+        Err(EntryError::NotCanonical) => {
+            let (value, _) = tree::read(value).map_err(|error| error.to_string())?;
+            let value = tree::to_vec(&value);
+            EntryDraft::from_stored(&value, shard, cluster).map_err(|error| error.to_string())
+        }
+        draft => draft.map_err(|error| error.to_string()),
+    }
+}
+
+/// Builds the root from the changes of the store, oldest first.
+pub(super) struct Loader {
+    keys: Keyspace,
+    options: Options,
+    /// What becomes of what cannot be understood.
+    lenient: Lenience,
+    strange: Left,
+    kinds: HashMap<TypeKey, (Kind, Vec<Arc<Change>>)>,
+    failed: Option<OpenError>,
+}
+
+/// What becomes of what cannot be understood.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Lenience {
+    /// It is damage: the store is one's own.
+    Nothing,
+    /// Others wrote it: it is left out, unless it is encrypted, as everything may be then.
+    AllButEncrypted,
+    /// It is left out: there is a server that runs.
+    All,
+}
+
+impl Loader {
+    pub(super) fn new(keys: Keyspace, options: Options, lenient: Lenience) -> Self {
+        let (strange, kinds) = (Left::new(), HashMap::new());
+        Self { keys, options, lenient, strange, kinds, failed: None }
+    }
+
+    pub(super) fn add(&mut self, change: StoredChange) {
+        if self.failed.is_some() {
+            return;
+        }
+        let key = change.key.clone();
+        let (revision, at_millis) = (change.revision, change.at_millis);
+        let strange = match understand(&self.keys, self.options.decode, change) {
+            Ok((place, new)) => return self.put(place, new, revision, at_millis),
+            Err(strange) => strange,
+        };
+        let text = || String::from_utf8_lossy(&key).into_owned();
+        self.failed = match (strange, self.lenient) {
+            (Strange::Encrypted, Lenience::Nothing | Lenience::AllButEncrypted) => {
+                Some(OpenError::Encrypted { key: text() })
+            }
+            (Strange::Key(source, _), Lenience::Nothing) => {
+                Some(OpenError::Key { key: text(), source })
+            }
+            (Strange::Value(why), Lenience::Nothing) => Some(OpenError::Value { key: text(), why }),
+            (strange, _) => {
+                strange.report(&key);
+                self.strange.insert(key, strange.is_encrypted());
+                None
+            }
+        };
+    }
+
+    fn put(&mut self, place: Place, new: Option<Arc<Entry>>, revision: Revision, at_millis: u64) {
+        let (kind, changes) = self
+            .kinds
+            .entry(place.kind.clone())
+            .or_insert_with(|| (Kind::new(Revision::ZERO), Vec::new()));
+        let old = kind.apply(&place.origin, &place.path, new.as_ref());
+        changes.push(Arc::new(Change {
+            revision,
+            origin: place.origin,
+            path: place.path,
+            old,
+            new,
+            at_millis,
+        }));
+    }
+
+    /// Everything, what history costs, and the keys of what was left out.
+    pub(super) fn finish(
+        self,
+        loaded: &crate::store::Loaded,
+    ) -> Result<(Root, usize, Left), OpenError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let floors: HashMap<_, _> = loaded.floors.iter().map(|(kind, at)| (kind, *at)).collect();
+        let mut cost = 0;
+        let mut kinds = HashMap::with_capacity(self.kinds.len());
+        for (key, (kind, changes)) in self.kinds {
+            let floor = floors.get(&key).copied().unwrap_or_default().max(loaded.floor);
+            kind.ring.raise(floor);
+            // What was live when its history was forgotten is no change to tell.
+            let changes = changes.into_iter().filter(|change| change.revision > floor);
+            kind.ring.append(changes.inspect(|change| cost += change.cost()));
+            kinds.insert(key, Arc::new(kind));
+        }
+        // Of a type that lost all its objects nothing but this may be left: a watch from
+        // before must not wait for what was forgotten.
+        for (key, floor) in &loaded.floors {
+            let new = || Arc::new(Kind::new((*floor).max(loaded.floor)));
+            kinds.entry(key.clone()).or_insert_with(new);
+        }
+        let gaps = loaded.gaps.as_slice().into();
+        let root = Root { revision: loaded.revision, floor: loaded.floor, kinds, gaps };
+        Ok((root, cost, self.strange))
+    }
+}
