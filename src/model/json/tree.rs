@@ -163,6 +163,14 @@ mod tests {
     }
 
     #[test]
+    fn a_float_keeps_its_last_digit() {
+        for text in ["-1.9676776014806563e+239", "1.7976931348623157e+308", "0.1234567890123456"] {
+            let (value, _) = read(text.as_bytes()).unwrap();
+            assert_eq!(String::from_utf8(to_vec(&value)).unwrap(), text);
+        }
+    }
+
+    #[test]
     fn a_flaw_is_told_with_its_place() {
         let error = read(b"{\n  \"a\": x}").unwrap_err();
         assert_eq!((error.line(), error.column()), (2, 8));
