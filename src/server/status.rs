@@ -324,6 +324,7 @@ impl Details {
     }
 
     /// The same, of the object with that uid.
+    #[must_use]
     pub fn with_uid(self, uid: String) -> Self {
         Self { uid, ..self }
     }

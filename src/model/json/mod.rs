@@ -30,7 +30,7 @@ pub(crate) mod tests {
             Value::Null | Value::Bool(_) => value.to_string(),
             Value::Number(number) => match (number.as_i64(), number.as_f64()) {
                 (Some(whole), _) => whole.to_string(),
-                (_, Some(0.0)) | (_, None) => "0".to_owned(),
+                (_, Some(0.0) | None) => "0".to_owned(),
                 (_, Some(float)) if (1e-6..1e21).contains(&float.abs()) => float.to_string(),
                 (_, Some(float)) => {
                     let text = format!("{float:e}");
@@ -75,7 +75,9 @@ pub(crate) mod tests {
                 format!("{it}.0")
             }
             Value::String(text) => {
-                let units: String = text.encode_utf16().map(|it| format!("\\u{it:04X}")).collect();
+                let units: Vec<String> =
+                    text.encode_utf16().map(|it| format!("\\u{it:04X}")).collect();
+                let units = units.concat();
                 format!("\"{units}\"")
             }
             Value::Array(items) => {

@@ -141,6 +141,7 @@ impl TlsRules {
     }
 
     /// Says whether HTTP/2 is offered.
+    #[must_use]
     pub fn http2(mut self, offered: bool) -> Self {
         self.only_http1 = !offered;
         self
