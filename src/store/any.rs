@@ -9,9 +9,9 @@ use crate::model::Revision;
 #[derive(Debug)]
 pub enum AnyBackend {
     /// A log in a directory of its own.
-    Embedded(Embedded),
+    Embedded(Box<Embedded>),
     /// An etcd elsewhere.
-    Etcd(Etcd),
+    Etcd(Box<Etcd>),
 }
 
 impl AnyBackend {

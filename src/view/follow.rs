@@ -91,7 +91,7 @@ impl<B: Backend> Follower<B> {
             match self.follow().await {
                 End::Closed => return,
                 End::Lost => {
-                    if let End::Closed = self.reload().await {
+                    if !self.reload().await {
                         return;
                     }
                 }
@@ -173,15 +173,16 @@ impl<B: Backend> Follower<B> {
         drop(self.publisher.trim());
     }
 
-    /// Reads everything anew, after what leads there was lost.
-    async fn reload(&mut self) -> End {
+    /// Reads everything anew, after what leads there was lost; whether it did, or was told
+    /// to stop.
+    async fn reload(&mut self) -> bool {
         let (keys, options) = (self.publisher.keys.clone(), self.publisher.options.clone());
         let backend = Arc::clone(&self.backend);
-        let mut reload = tokio::spawn(async move {
+        let mut reading = tokio::spawn(async move {
             loop {
                 let mut loader = Loader::new(keys.clone(), options.clone(), Lenience::All);
                 match backend.reload(&mut |change| loader.add(change)).await {
-                    Ok(loaded) => return loader.finish(&loaded),
+                    Ok(reach) => return loader.finish(&reach),
                     Err(error) => {
                         tracing::warn!(error = %chain(&error), "failed to read the store anew");
                         tokio::time::sleep(RELOAD_PAUSE).await;
@@ -193,25 +194,23 @@ impl<B: Backend> Follower<B> {
             tokio::select! {
                 op = self.queue.recv() => {
                     if self.is_closed_by(op) {
-                        reload.abort();
-                        return End::Closed;
+                        reading.abort();
+                        return false;
                     }
                 }
-                loaded = &mut reload => match loaded {
-                    Ok(Ok((root, _, strange))) => {
-                        let (revision, objects) = (root.revision().0, root.places().count());
-                        tracing::info!(revision, objects, "read the store anew");
-                        self.publisher.stats.set_strange(&strange);
-                        self.strange = strange;
-                        self.publisher.replace(root);
-                        return End::Lost;
-                    }
-                    // It takes everything, so this is a panic: then nothing more can be said.
-                    Ok(Err(_)) | Err(_) => {
+                read = &mut reading => {
+                    let Ok(Ok((root, _, strange))) = read else {
+                        // Nothing is refused here, so this is a panic.
                         tracing::error!("failed to read the store anew, and cannot go on");
-                        return End::Closed;
-                    }
-                },
+                        return false;
+                    };
+                    let (revision, objects) = (root.revision().0, root.places().count());
+                    tracing::info!(revision, objects, "read the store anew");
+                    self.publisher.stats.set_strange(&strange);
+                    self.strange = strange;
+                    self.publisher.replace(root);
+                    return true;
+                }
             }
         }
     }

@@ -202,14 +202,13 @@ impl App {
         let Some(cluster) = &scoped.cluster else {
             return Err(docs::no_cluster(scoped, path, verb));
         };
-        let served = match served {
-            Some(served) => served,
+        let served = if let Some(served) = served {
+            served
+        } else {
             // It may have been declared through another server a moment ago.
-            None => {
-                self.fresh().await?;
-                let found = self.type_of(scoped, path, &head.headers);
-                found.ok_or_else(ApiError::page_not_found)?
-            }
+            self.fresh().await?;
+            let found = self.type_of(scoped, path, &head.headers);
+            found.ok_or_else(ApiError::page_not_found)?
         };
         let headers = &head.headers;
         let call = Call { app: self, scoped, cluster, path, served: &served, query, headers };

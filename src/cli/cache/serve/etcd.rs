@@ -22,6 +22,7 @@ pub(super) const HEALTH_TIMEOUT: &str = "2s";
 
 /// The flags of `kcpctl cache serve`.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_field_names, reason = "flags are called as fields are")]
 pub(super) struct EtcdArgs {
     /// URLs of an etcd's members, between commas, that keeps the data instead [default: none]
     ///

@@ -70,9 +70,11 @@ async fn serve(settings: Settings) -> Result<(), CliError> {
     let store = Arc::new(match &settings.store {
         StoreSettings::Embedded(directory) => {
             let options = EmbeddedOptions::new(SystemTime::now);
-            AnyBackend::Embedded(Embedded::open(directory, options)?)
+            AnyBackend::Embedded(Box::new(Embedded::open(directory, options)?))
         }
-        StoreSettings::Etcd(options) => AnyBackend::Etcd(Etcd::open(options.clone()).await?),
+        StoreSettings::Etcd(options) => {
+            AnyBackend::Etcd(Box::new(Etcd::open(options.clone()).await?))
+        }
     });
     let files = Files::open(&settings)?;
     let metrics = Arc::new(Metrics::new());
