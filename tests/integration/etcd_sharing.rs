@@ -162,10 +162,10 @@ fn every_replica_tells_every_change_once_and_in_order() {
         watches.iter_mut().map(|watch| (0..changes).map(|_| told(watch)).collect()).collect();
     assert_eq!(events[0], events[1]);
     let mut there = BTreeSet::new();
-    let mut last = start;
+    let mut newest = start;
     for (revision, event) in &events[0] {
-        assert!(*revision > last, "{revision} after {last}");
-        last = *revision;
+        assert!(*revision > newest, "{revision} after {newest}");
+        newest = *revision;
         match event.split_once(' ').unwrap() {
             ("ADDED", name) => assert!(there.insert(name), "{event} twice"),
             ("DELETED", name) => assert!(there.remove(name), "{event} of nothing"),
