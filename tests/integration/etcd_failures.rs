@@ -41,7 +41,7 @@ fn without_etcd_old_states_are_read_and_nothing_is_promised() {
     etcd.kill();
     eventually("a server that is not ready", || (!is_ready(&server)).then_some(()));
     assert_eq!(server.client_with(None).get("/livez").status, 200, "a restart mends nothing");
-    assert_eq!(server.metric("kcpctl_store_up"), 0.0);
+    assert!(server.metric("kcpctl_store_up") < 0.5);
     for refused in [
         create(&client, "two"),
         client.delete(format!("{}/one", exports())),

@@ -1,6 +1,6 @@
 //! One etcd for several servers, of this and other makes.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
@@ -161,22 +161,22 @@ fn every_replica_tells_every_change_once_and_in_order() {
     let events: Vec<Vec<_>> =
         watches.iter_mut().map(|watch| (0..changes).map(|_| told(watch)).collect()).collect();
     assert_eq!(events[0], events[1]);
-    let mut state = BTreeMap::new();
-    let mut last = start;
+    let mut there = BTreeSet::new();
+    let mut newest = start;
     for (revision, event) in &events[0] {
-        assert!(*revision > last, "{revision} after {last}");
-        last = *revision;
+        assert!(*revision > newest, "{revision} after {newest}");
+        newest = *revision;
         match event.split_once(' ').unwrap() {
-            ("ADDED", name) => assert!(state.insert(name, ()).is_none(), "{event} twice"),
-            ("DELETED", name) => assert!(state.remove(name).is_some(), "{event} of nothing"),
+            ("ADDED", name) => assert!(there.insert(name), "{event} twice"),
+            ("DELETED", name) => assert!(there.remove(name), "{event} of nothing"),
             _ => panic!("{event}"),
         }
     }
     let list = servers[1].admin().get(exports()).object(200);
-    assert_eq!(names(&list), state.into_keys().collect::<Vec<_>>());
+    assert_eq!(names(&list), there.into_iter().collect::<Vec<_>>());
     // A replica that comes later tells the same from the start.
-    let late = Server::start_on(&etcd, &[]);
-    let mut watch = late.admin().watch(&target);
+    let third = Server::start_on(&etcd, &[]);
+    let mut watch = third.admin().watch(&target);
     let again: Vec<_> = (0..changes).map(|_| told(&mut watch)).collect();
     assert_eq!(again, events[0]);
 }
