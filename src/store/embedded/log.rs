@@ -157,6 +157,9 @@ impl Log {
             self.check()?;
             std::thread::sleep(WAIT);
         }
+        // A table is on disk as soon as it is written, and each keyspace has its own: what was
+        // removed would be gone without its floor if the journal did not hold both by then.
+        self.sync()?;
         self.records.rotate_memtable().map_err(failed)?;
         self.meta.rotate_memtable().map_err(failed)?;
         self.in_memory = 0;
