@@ -23,7 +23,7 @@ set edit:completion:arg-completer[kcpctl] = {|@words|
             cand -V 'Print version'
             cand --version 'Print version'
             cand init 'Write the objects that describe an installation'
-            cand cache 'Run a cache server, and look into one'
+            cand cache 'Run a cache server, look into one, and copy what it holds'
             cand kubeconfig 'Make kubeconfigs that are proven to work'
             cand version 'Show the version of kcpctl'
             cand completions 'Print a completion script for a shell'
@@ -74,6 +74,7 @@ set edit:completion:arg-completer[kcpctl] = {|@words|
             cand --help 'Print help'
             cand list 'Show what a cache server holds'
             cand serve 'Run the cache server in the foreground'
+            cand snapshot 'Copy what a cache holds into a file, and back'
         }
         &'kcpctl;cache;list'= {
             cand --shard 'Shard to read, or `*` for all'
@@ -132,6 +133,33 @@ set edit:completion:arg-completer[kcpctl] = {|@words|
             cand --log-format 'Form of the log, which goes to stderr'
             cand --logging-format 'Form of the log, which goes to stderr'
             cand -v 'More in the log; up to `-v=8`'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'kcpctl;cache;snapshot'= {
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand save 'Take a snapshot of a running server, or of a stopped one''s data'
+            cand inspect 'Check a snapshot, and show what it holds'
+            cand restore 'Put a snapshot into the data directory of a stopped server'
+        }
+        &'kcpctl;cache;snapshot;save'= {
+            cand --data-dir 'Data directory that no server is using at present'
+            cand --kubeconfig 'Kubeconfig file that leads to the cache server'
+            cand --context 'Context of the kubeconfig to use'
+            cand --force 'Overwrite the file if it is there'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'kcpctl;cache;snapshot;inspect'= {
+            cand -o 'How to show the result'
+            cand --output 'How to show the result'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'kcpctl;cache;snapshot;restore'= {
+            cand --data-dir 'Data directory that no server is using at present'
+            cand --merge 'Add to the objects that are there; what both have stays as it is'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }

@@ -27,7 +27,7 @@ end
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -s V -l version -d 'Print version'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "init" -d 'Write the objects that describe an installation'
-complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "cache" -d 'Run a cache server, and look into one'
+complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "cache" -d 'Run a cache server, look into one, and copy what it holds'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "kubeconfig" -d 'Make kubeconfigs that are proven to work'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "version" -d 'Show the version of kcpctl'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
@@ -67,9 +67,10 @@ complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subc
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l print-config -d 'Print the topology in effect as a topology file, and write nothing'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -s y -l yes -l no-input -d 'Ask nothing: take the default where no flag is given'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from list serve" -s h -l help -d 'Print help'
-complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from list serve" -f -a "list" -d 'Show what a cache server holds'
-complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from list serve" -f -a "serve" -d 'Run the cache server in the foreground'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from list serve snapshot" -s h -l help -d 'Print help'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from list serve snapshot" -f -a "list" -d 'Show what a cache server holds'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from list serve snapshot" -f -a "serve" -d 'Run the cache server in the foreground'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from list serve snapshot" -f -a "snapshot" -d 'Copy what a cache holds into a file, and back'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -l shard -d 'Shard to read, or `*` for all' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -l cluster -d 'Logical cluster to read, or `*` for all' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -s o -l output -d 'How to show the result' -r -f -a "table\t'Columns for a reader'
@@ -126,6 +127,10 @@ complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_sub
 json\t'For machines'"
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -s v -d 'More in the log; up to `-v=8`' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from snapshot" -s h -l help -d 'Print help'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from snapshot" -f -a "save" -d 'Take a snapshot of a running server, or of a stopped one\'s data'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from snapshot" -f -a "inspect" -d 'Check a snapshot, and show what it holds'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from snapshot" -f -a "restore" -d 'Put a snapshot into the data directory of a stopped server'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and not __fish_seen_subcommand_from create" -s h -l help -d 'Print help'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and not __fish_seen_subcommand_from create" -f -a "create" -d 'Make a kubeconfig for one user'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l target -d 'Server to enter: rootshard/X, shard/X, frontproxy/X or cacheserver/X' -r

@@ -60,7 +60,7 @@ module completions {
     name?: string             # Name of the installation
   ]
 
-  # Run a cache server, and look into one
+  # Run a cache server, look into one, and copy what it holds
   export extern "kcpctl cache" [
     --help(-h)                # Print help
   ]
@@ -137,6 +137,40 @@ module completions {
     --logging-format: string@"nu-complete kcpctl cache serve log_format" # Form of the log, which goes to stderr
     -v: string                # More in the log; up to `-v=8`
     --help(-h)                # Print help (see more with '--help')
+  ]
+
+  # Copy what a cache holds into a file, and back
+  export extern "kcpctl cache snapshot" [
+    --help(-h)                # Print help
+  ]
+
+  # Take a snapshot of a running server, or of a stopped one's data
+  export extern "kcpctl cache snapshot save" [
+    --force                   # Overwrite the file if it is there
+    --data-dir: path          # Data directory that no server is using at present
+    --kubeconfig: path        # Kubeconfig file that leads to the cache server
+    --context: string         # Context of the kubeconfig to use
+    --help(-h)                # Print help (see more with '--help')
+    file: path                # File to write, or `-` for stdout
+  ]
+
+  def "nu-complete kcpctl cache snapshot inspect output" [] {
+    [ "table" "wide" "json" "yaml" "name" ]
+  }
+
+  # Check a snapshot, and show what it holds
+  export extern "kcpctl cache snapshot inspect" [
+    --output(-o): string@"nu-complete kcpctl cache snapshot inspect output" # How to show the result
+    --help(-h)                # Print help (see more with '--help')
+    file: path                # File to read, or `-` for stdin
+  ]
+
+  # Put a snapshot into the data directory of a stopped server
+  export extern "kcpctl cache snapshot restore" [
+    --data-dir: path          # Data directory that no server is using at present
+    --merge                   # Add to the objects that are there; what both have stays as it is
+    --help(-h)                # Print help (see more with '--help')
+    file: path                # File to read, or `-` for stdin
   ]
 
   # Make kubeconfigs that are proven to work

@@ -66,7 +66,7 @@ fn a_saved_cache_is_restored_and_served_with_later_revisions() {
     let mut old = filled();
     let file = old.env().path("cache.snapshot");
     let said = save(&old, &file);
-    assert!(said.stderr.starts_with("saved 1203 objects ("), "{said}");
+    assert!(said.stderr.starts_with("saved 1,203 objects ("), "{said}");
     let collections =
         [at("*", "*", APIEXPORTS), at("beta", "c1", ROLES), Declaring::default().collection()];
     let before = collections.clone().map(|it| items(&old.admin(), &it).0);
@@ -94,13 +94,22 @@ fn a_saved_cache_is_restored_and_served_with_later_revisions() {
         let data_dir = new.data_dir();
         let [from, into] = [&file, &data_dir].map(|it| it.to_str().unwrap());
         let said = snapshot(&new, &["restore", from, "--data-dir", into]);
-        assert!(said.stderr.starts_with("restored 1203 objects into `"), "{said}");
+        assert!(said.stderr.starts_with("restored 1,203 objects into `"), "{said}");
         new.start_again();
         for (collection, before) in collections.iter().zip(&before) {
             let (after, lowest) = items(&new.admin(), collection);
             assert!(after == *before, "{collection} differs");
             assert!(lowest > revision, "{collection}: {lowest}");
         }
+    }
+}
+
+/// Says that it is over when it is dropped.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -117,7 +126,10 @@ fn a_snapshot_shows_one_revision_while_writes_go_on() {
     (0..700).for_each(&pair);
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| (700..).take_while(|_| !done.load(Ordering::Relaxed)).for_each(&pair));
+        let writer = || (700..).take_while(|_| !done.load(Ordering::Relaxed)).for_each(&pair);
+        scope.spawn(writer);
+        // Also when an assertion fails, the writer ends.
+        let _end = Ending(&done);
         for round in 0..3 {
             let file = server.env().path(format!("{round}.snapshot"));
             let said = save(&server, &file);
@@ -129,12 +141,8 @@ fn a_snapshot_shows_one_revision_while_writes_go_on() {
             };
             let ahead = count("apiexports.apis.kcp.io")
                 .checked_sub(count("roles.rbac.authorization.k8s.io"));
-            if !matches!(ahead, Some(0 | 1)) {
-                done.store(true, Ordering::Relaxed);
-                panic!("{ahead:?} after {said}");
-            }
+            assert!(matches!(ahead, Some(0 | 1)), "{ahead:?} after {said}");
         }
-        done.store(true, Ordering::Relaxed);
     });
 }
 

@@ -161,6 +161,9 @@ async fn at_one_revision(
     let mut at = None;
     for known in catalog.types() {
         let Some(version) = known.versions.first().cloned() else { continue };
+        if TypeKey::new(&known.group, &known.resource).is_definitions() {
+            continue;
+        }
         let found = FoundType { known: known.clone(), version };
         let query = ListQuery {
             scope: Scope::EVERYTHING,
