@@ -134,11 +134,11 @@ fn write_new<T>(
     mode: u32,
     fill: impl FnOnce(&mut File) -> io::Result<T>,
 ) -> io::Result<T> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    let mut created = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     // The process's umask may have taken bits away.
-    file.set_permissions(fs::Permissions::from_mode(mode))?;
-    let filled = fill(&mut file)?;
-    file.sync_all()?;
+    created.set_permissions(fs::Permissions::from_mode(mode))?;
+    let filled = fill(&mut created)?;
+    created.sync_all()?;
     Ok(filled)
 }
 

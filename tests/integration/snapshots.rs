@@ -126,7 +126,8 @@ fn a_snapshot_shows_one_revision_while_writes_go_on() {
     (0..700).for_each(&pair);
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let writer = || (700..).take_while(|_| !done.load(Ordering::Relaxed)).for_each(&pair);
+        let writer =
+            || (700..usize::MAX).take_while(|_| !done.load(Ordering::Relaxed)).for_each(&pair);
         scope.spawn(writer);
         // Also when an assertion fails, the writer ends.
         let _end = Ending(&done);

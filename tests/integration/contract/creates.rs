@@ -78,6 +78,15 @@ fn a_create_keeps_what_a_copy_says_and_makes_what_a_new_object_needs() {
                 .post(copy(json!({"uid": "u", "generation": 1.5})))
                 .told("400 BadRequest: APIExport in version \"v1alpha1\" cannot be handled as a APIExport: …")
                 .then("404"),
+        ],
+    );
+}
+
+#[test]
+fn a_create_takes_what_clients_send() {
+    check(
+        "creates-taken",
+        &[
             row("a revision")
                 .without()
                 .post(json!({"metadata": {"resourceVersion": "5"}}))

@@ -52,23 +52,23 @@ use crate::support::{Answer, Client, Request, Server, at};
 struct Kind {
     collection: &'static str,
     api_version: &'static str,
-    kind: &'static str,
+    name: &'static str,
 }
 
 const EXPORTS: Kind = Kind {
     collection: "apis/apis.kcp.io/v1alpha1/apiexports",
     api_version: "apis.kcp.io/v1alpha1",
-    kind: "APIExport",
+    name: "APIExport",
 };
 const CLUSTER_ROLES: Kind = Kind {
     collection: "apis/rbac.authorization.k8s.io/v1/clusterroles",
     api_version: "rbac.authorization.k8s.io/v1",
-    kind: "ClusterRole",
+    name: "ClusterRole",
 };
 const ROLES: Kind = Kind {
     collection: "apis/rbac.authorization.k8s.io/v1/namespaces/default/roles",
     api_version: "rbac.authorization.k8s.io/v1",
-    kind: "Role",
+    name: "Role",
 };
 
 const JSON_PATCH: &str = "application/json-patch+json";
@@ -267,7 +267,7 @@ impl Row {
     fn object(&self, fields: &Value) -> Value {
         let mut object = json!({
             "apiVersion": self.kind.api_version,
-            "kind": self.kind.kind,
+            "kind": self.kind.name,
             "metadata": {"name": "one"},
         });
         json_patch::merge(&mut object, fields);

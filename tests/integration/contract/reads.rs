@@ -244,13 +244,13 @@ fn a_list_has_pages_and_an_end() {
 
 #[test]
 fn a_list_selects() {
+    const NONE: &str = r#"200 /items=[] /metadata/continue="""#;
     let given = || row("").given(json!({"metadata": {"labels": {"n": "one", "k.io/x": ""}}}));
     let selects = |what: &'static str, query: &'static str, told: &'static str| {
         let mut row = given().get("$E").query(query).told(told);
         row.what = what;
         row
     };
-    const NONE: &str = r#"200 /items=[] /metadata/continue="""#;
     check(
         "list-selectors",
         &[
@@ -347,11 +347,11 @@ fn a_list_selects() {
 
 #[test]
 fn a_read_has_the_form_that_is_wanted() {
+    const NOT_ACCEPTABLE: &str = "406 NotAcceptable: only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf";
+    const NOT_ACCEPTABLE_HERE: &str = "406 NotAcceptable: only the following media types are accepted: application/json, application/yaml";
     let wants = |what: &'static str, target: &'static str, accept: &'static str| {
         row(what).get(target).header("Accept", accept)
     };
-    const NOT_ACCEPTABLE: &str = "406 NotAcceptable: only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf";
-    const NOT_ACCEPTABLE_HERE: &str = "406 NotAcceptable: only the following media types are accepted: application/json, application/yaml";
     check(
         "forms",
         &[
@@ -371,7 +371,7 @@ fn a_read_has_the_form_that_is_wanted() {
             wants("a table of the version before", "$E", "application/json;as=Table;v=v1beta1;g=meta.k8s.io").told(r#"200 /kind="Table" /apiVersion="meta.k8s.io/v1beta1""#),
             wants("a table of one", "$E/one", TABLE).told(r#"200 /kind="Table" /metadata={"resourceVersion":"$rv"} /rows/*/object/kind=["PartialObjectMetadata"]"#),
             wants("a table without objects", "$E/one", TABLE).query("?includeObject=None").told("200 /rows/*/object=[null]"),
-            wants("a table with whole objects", "$E/one", TABLE).query("?includeObject=Object").told(r#"200 /rows/*/object/spec/a=[1]"#),
+            wants("a table with whole objects", "$E/one", TABLE).query("?includeObject=Object").told("200 /rows/*/object/spec/a=[1]"),
             wants("a table with who knows what", "$E/one", TABLE).query("?includeObject=Bad").told("400 BadRequest: Unable to convert to Table as requested: includeObject: Invalid value: \"Bad\": must be 'Metadata', 'Object', 'None', or empty"),
             wants("a table of a version that there is not", "$E", "application/json;as=Table;v=v2;g=meta.k8s.io").told(NOT_ACCEPTABLE).here(NOT_ACCEPTABLE_HERE, NO_PROTOBUF),
             wants("a table of no group", "$E", "application/json;as=Table;v=v1").told(NOT_ACCEPTABLE).here(NOT_ACCEPTABLE_HERE, NO_PROTOBUF),

@@ -109,9 +109,12 @@ const FORMER: &[Row] = &[
 /// The life of one object of a type; what is not as it should be.
 fn life(client: &Client, row: &Row) -> Result<(), String> {
     let (version, resource, kind, namespaced, columns) = *row;
-    let below = |resource: &str| match namespaced {
-        true => format!("apis/{version}/namespaces/default/{resource}"),
-        false => format!("apis/{version}/{resource}"),
+    let below = |resource: &str| {
+        if namespaced {
+            format!("apis/{version}/namespaces/default/{resource}")
+        } else {
+            format!("apis/{version}/{resource}")
+        }
     };
     let collection =
         at("amber", &format!("life-{}", version.replace(['.', '/'], "-")), &below(resource));
@@ -143,9 +146,10 @@ fn life(client: &Client, row: &Row) -> Result<(), String> {
     let deleted = client.delete(format!("{collection}/one")).json();
     is("deletion", &deleted["details"]["kind"], &json!(resource))?;
     // In the other scope there is no such type.
-    let elsewhere = match namespaced {
-        true => format!("apis/{version}/{resource}/one"),
-        false => format!("apis/{version}/namespaces/default/{resource}"),
+    let elsewhere = if namespaced {
+        format!("apis/{version}/{resource}/one")
+    } else {
+        format!("apis/{version}/namespaces/default/{resource}")
     };
     let answer = client.get(at("amber", "life", &elsewhere));
     is("scope", &json!(answer.refusal_line()), &json!("404 text: 404 page not found\n"))

@@ -42,11 +42,9 @@ pub(super) fn open(path: &Path, above: Revision) -> Result<Embedded, CliError> {
 pub(super) async fn state(store: &Embedded) -> Result<(Objects, Revision), CliError> {
     let mut objects = Objects::new();
     let loaded = store
-        .load(&mut |change| {
-            match change.value {
-                Some(value) => _ = objects.insert(change.key, (change.revision, value)),
-                None => _ = objects.remove(&change.key),
-            };
+        .load(&mut |change| match change.value {
+            Some(value) => _ = objects.insert(change.key, (change.revision, value)),
+            None => _ = objects.remove(&change.key),
         })
         .await?;
     Ok((objects, loaded.revision))
