@@ -1,0 +1,231 @@
+//! Breaks one thing after the other, and mends it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+use rustix::process::Signal;
+
+use super::cluster::Cluster;
+use super::say;
+use super::workload::exports;
+use crate::support::{Client, Request, Traffic, eventually};
+
+/// How long something stays broken, in milliseconds: less than an election, and longer
+/// than all patience of a server with one member.
+const BROKEN: std::ops::Range<u64> = 300..5000;
+
+/// How long everything is well in between.
+const WELL: std::ops::Range<u64> = 200..1000;
+
+/// How late a slow etcd answers, in milliseconds.
+const SLOW: std::ops::Range<u64> = 20..150;
+
+/// What can break.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    KillMember,
+    KillLeader,
+    PauseMember,
+    PauseLeader,
+    LoseQuorum,
+    KillReplica,
+    RestartReplica,
+    PauseReplica,
+    CutReplica,
+    BlockReplica,
+    UnanswerReplica,
+    CutOneWay,
+    SlowReplica,
+    SlowEverything,
+    Fill,
+    Compact,
+    CompactWhileCut,
+    CompactAndRestart,
+}
+
+const FAULTS: [Fault; 18] = [
+    Fault::KillMember,
+    Fault::KillLeader,
+    Fault::PauseMember,
+    Fault::PauseLeader,
+    Fault::LoseQuorum,
+    Fault::KillReplica,
+    Fault::RestartReplica,
+    Fault::PauseReplica,
+    Fault::CutReplica,
+    Fault::BlockReplica,
+    Fault::UnanswerReplica,
+    Fault::CutOneWay,
+    Fault::SlowReplica,
+    Fault::SlowEverything,
+    Fault::Fill,
+    Fault::Compact,
+    Fault::CompactWhileCut,
+    Fault::CompactAndRestart,
+];
+
+impl Fault {
+    fn name(self) -> &'static str {
+        match self {
+            Self::KillMember => "a member is killed",
+            Self::KillLeader => "the leader is killed",
+            Self::PauseMember => "a member is stopped",
+            Self::PauseLeader => "the leader is stopped",
+            Self::LoseQuorum => "two members are stopped",
+            Self::KillReplica => "a server is killed",
+            Self::RestartReplica => "a server is restarted",
+            Self::PauseReplica => "a server is stopped",
+            Self::CutReplica => "a server is cut off",
+            Self::BlockReplica => "nothing arrives from a server",
+            Self::UnanswerReplica => "no answer arrives at a server",
+            Self::CutOneWay => "a server is cut off from a member",
+            Self::SlowReplica => "etcd is slow for a server",
+            Self::SlowEverything => "etcd is slow for all servers",
+            Self::Fill => "etcd is full",
+            Self::Compact => "etcd is compacted",
+            Self::CompactWhileCut => "etcd is compacted while a server is cut off",
+            Self::CompactAndRestart => "etcd is compacted, and a server is restarted",
+        }
+    }
+}
+
+/// Who breaks things.
+pub struct Injector<'a> {
+    cluster: &'a mut Cluster,
+    clients: Vec<Client>,
+    random: StdRng,
+    /// What was broken, and how long it took each time until all was well again.
+    pub done: BTreeMap<&'static str, Vec<Duration>>,
+}
+
+impl<'a> Injector<'a> {
+    pub fn new(cluster: &'a mut Cluster, clients: Vec<Client>, seed: u64) -> Self {
+        Self { cluster, clients, random: StdRng::seed_from_u64(seed), done: BTreeMap::new() }
+    }
+
+    /// Breaks things until it is time, each about as often as any other.
+    pub fn run(&mut self, until: Instant) {
+        let mut next = Vec::new();
+        while Instant::now() < until {
+            let Some(fault) = next.pop() else {
+                next = FAULTS.to_vec();
+                next.shuffle(&mut self.random);
+                continue;
+            };
+            self.wait(WELL);
+            say(&format!("  {}", fault.name()));
+            self.inject(fault);
+            let mended = Instant::now();
+            self.wait_until_well();
+            self.done.entry(fault.name()).or_default().push(mended.elapsed());
+        }
+    }
+
+    fn wait(&mut self, millis: std::ops::Range<u64>) {
+        std::thread::sleep(Duration::from_millis(self.random.random_range(millis)));
+    }
+
+    /// Recovery is automatic: each server is ready, and takes a write and a read.
+    fn wait_until_well(&self) {
+        self.cluster.wait_until_ready(&self.clients);
+        for client in &self.clients {
+            eventually("a server that reads", || {
+                let answer = client.try_send(&Request::new("GET", exports()));
+                answer.is_ok_and(|it| it.status == 200).then_some(())
+            });
+            // What is not there cannot be deleted: asked of etcd, and nothing to be noted.
+            let target = format!("{}/nothing", exports());
+            eventually("a server that writes", || {
+                let answer = client.try_send(&Request::new("DELETE", &target));
+                answer.is_ok_and(|it| it.status == 404).then_some(())
+            });
+        }
+    }
+
+    fn inject(&mut self, fault: Fault) {
+        let one = self.random.random_range(0..3);
+        match fault {
+            Fault::KillMember => self.kill_member(one),
+            Fault::KillLeader => self.kill_member(self.cluster.leader()),
+            Fault::PauseMember => self.pause_members(&[one]),
+            Fault::PauseLeader => self.pause_members(&[self.cluster.leader()]),
+            Fault::LoseQuorum => self.pause_members(&[one, (one + 1) % 3]),
+            Fault::KillReplica => {
+                self.cluster.replicas[one].kill();
+                self.wait(BROKEN);
+                self.cluster.replicas[one].start_again();
+            }
+            Fault::RestartReplica => {
+                self.cluster.replicas[one].stop();
+                self.cluster.replicas[one].start_again();
+            }
+            Fault::PauseReplica => {
+                self.cluster.replicas[one].signal(Signal::STOP);
+                self.wait(BROKEN);
+                self.cluster.replicas[one].signal(Signal::CONT);
+            }
+            Fault::CutReplica => self.hinder(one, Traffic::Cut),
+            Fault::BlockReplica => self.hinder(one, Traffic::Blocked),
+            Fault::UnanswerReplica => self.hinder(one, Traffic::Unanswered),
+            Fault::SlowReplica => {
+                let slow = self.slow();
+                self.hinder(one, slow);
+            }
+            Fault::CutOneWay => {
+                let member = self.random.random_range(0..3);
+                self.cluster.ways[one][member].set(Traffic::Cut);
+                self.wait(BROKEN);
+                self.cluster.ways[one][member].set(Traffic::Flows);
+            }
+            Fault::SlowEverything => {
+                let slow = self.slow();
+                (0..3).for_each(|it| self.cluster.set_ways(it, slow));
+                self.wait(BROKEN);
+                (0..3).for_each(|it| self.cluster.set_ways(it, Traffic::Flows));
+            }
+            Fault::Fill => {
+                self.cluster.fill();
+                self.wait(BROKEN);
+                self.cluster.make_room();
+            }
+            Fault::Compact => drop(self.cluster.compact()),
+            Fault::CompactWhileCut => {
+                self.cluster.set_ways(one, Traffic::Cut);
+                self.wait(WELL);
+                eventually("a compaction", || self.cluster.compact().then_some(()));
+                self.cluster.set_ways(one, Traffic::Flows);
+            }
+            Fault::CompactAndRestart => {
+                self.cluster.replicas[one].kill();
+                self.wait(WELL);
+                eventually("a compaction", || self.cluster.compact().then_some(()));
+                self.cluster.replicas[one].start_again();
+            }
+        }
+    }
+
+    fn slow(&mut self) -> Traffic {
+        Traffic::Crawls(Duration::from_millis(self.random.random_range(SLOW)))
+    }
+
+    fn hinder(&mut self, replica: usize, traffic: Traffic) {
+        self.cluster.set_ways(replica, traffic);
+        self.wait(BROKEN);
+        self.cluster.set_ways(replica, Traffic::Flows);
+    }
+
+    fn kill_member(&mut self, member: usize) {
+        self.cluster.members[member].kill();
+        self.wait(BROKEN);
+        self.cluster.members[member].begin_again();
+    }
+
+    fn pause_members(&mut self, members: &[usize]) {
+        members.iter().for_each(|it| self.cluster.members[*it].pause());
+        self.wait(BROKEN);
+        members.iter().for_each(|it| self.cluster.members[*it].resume());
+    }
+}
