@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::support::{
-    APIEXPORTS, Answer, Client, Credentials, Etcd, Request, Server, TestEnv, api_export, at,
+    APIEXPORTS, Answer, CRDS, Client, Credentials, Etcd, Request, Server, TestEnv, api_export, at,
     eventually, new_authority,
 };
 
@@ -161,6 +161,13 @@ fn an_etcd_that_went_back_is_read_anew() {
     assert!(server.said().contains("gone back"), "{}", server.said());
     create(&client, "new").object(201);
     assert_eq!(names(&client.get(exports()).object(200)), ["new"]);
+    // The definitions are made again, for all servers that share it.
+    let definitions = at("*", "*", CRDS);
+    let other = Server::start_on(&etcd, &[]);
+    let all = names(&other.admin().get(&definitions).object(200)).len();
+    assert!(all > 20, "{all}");
+    let here = client.get(&definitions).object(200);
+    assert_eq!(names(&here).len(), all);
 }
 
 #[test]
@@ -214,4 +221,57 @@ fn certificates_of_etcd_are_checked_and_read_again() {
     eventually("a server that is not ready", || (!is_ready(&server)).then_some(()));
     let refused = client.send(&Request::new("GET", exports()));
     assert_eq!(refused.status, 503, "{refused}");
+}
+
+#[test]
+fn a_certificate_that_has_expired_is_said_and_mended_without_a_restart() {
+    let env = TestEnv::new();
+    let ca = new_authority("etcd");
+    let client = Credentials::signed_by(&ca, "kcpctl", &[]);
+    let server = Credentials::of_server(&ca);
+    let [old_client, old_server] = Credentials::expired(&ca, "old");
+    let show = |side: &str, it: &Credentials| {
+        env.write(format!("{side}.key"), &it.key_pem);
+        env.write(format!("{side}.crt"), &it.cert_pem);
+    };
+    env.write("ca.crt", ca.cert_pem());
+    show("client", &client);
+    show("server", &server);
+    let path = |name: &str| env.path(name).display().to_string();
+    let mut etcd = Etcd::start_with(&[
+        &format!("--cert-file={}", path("server.crt")),
+        &format!("--key-file={}", path("server.key")),
+        &format!("--trusted-ca-file={}", path("ca.crt")),
+        "--client-cert-auth",
+    ]);
+    let files = ["ca", "cert", "key"];
+    let files = files.iter().zip(["ca.crt", "client.crt", "client.key"]);
+    let flags: Vec<String> =
+        files.map(|(flag, file)| format!("--etcd-{flag}file={}", path(file))).collect();
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let replica = Server::start_on(&etcd, &flags);
+    let admin = replica.admin();
+    create(&admin, "one").object(201);
+    let refuses = |name: &str| {
+        eventually("a server that is not ready", || (!is_ready(&replica)).then_some(()));
+        for refused in [create(&admin, name), admin.get(exports())] {
+            assert_eq!(refused.status, 503, "{refused}");
+            let said = refused.text().to_lowercase();
+            assert!(said.contains("expired"), "{said}");
+        }
+        assert_eq!(names(&any_state(&admin)), ["one"]);
+    };
+    show("client", &old_client);
+    refuses("never");
+    show("client", &client);
+    eventually("a server that is ready again", || is_ready(&replica).then_some(()));
+
+    show("server", &old_server);
+    etcd.kill();
+    etcd.start_again();
+    refuses("never");
+    show("server", &server);
+    eventually("a server that is ready again", || is_ready(&replica).then_some(()));
+    create(&admin, "two").object(201);
+    assert_eq!(names(&admin.get(exports()).object(200)), ["one", "two"]);
 }

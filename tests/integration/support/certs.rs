@@ -38,6 +38,18 @@ impl Credentials {
         Self { cert_pem: issued.cert_pem, key_pem: issued.key_pem }
     }
 
+    /// The same certificates, signed so long ago that they have expired: of a client and of
+    /// a server.
+    pub fn expired(authority: &Authority, user: &str) -> [Self; 2] {
+        let validity = Validity::starting(SystemTime::now() - LIFE * 3, LIFE).unwrap();
+        let sans = ["localhost".parse().unwrap(), "127.0.0.1".parse().unwrap()];
+        let leaves = [Leaf::Client { user, groups: &[] }, Leaf::Server { name: user, sans: &sans }];
+        leaves.map(|leaf| {
+            let issued = authority.issue(leaf, validity).unwrap();
+            Self { cert_pem: issued.cert_pem, key_pem: issued.key_pem }
+        })
+    }
+
     /// An administrator's certificate, by a CA that nobody trusts.
     pub fn by_a_stranger() -> Self {
         Self::signed_by(&STRANGER, "intruder", &["system:masters"])
