@@ -101,7 +101,7 @@ fn one_at_which_no_answer_arrives() {
 
 #[test]
 fn a_write_whose_answer_is_lost_is_made_once() {
-    let Pair { way, far, near, mut watch, .. } = start();
+    let Pair { way, far, near, mut watch, etcd: _etcd } = start();
     way.set(Traffic::Unanswered);
     // It arrives, and neither its answer nor the news of it come back.
     let client = far.admin();
@@ -118,7 +118,7 @@ fn a_write_whose_answer_is_lost_is_made_once() {
 
 #[test]
 fn a_slow_etcd_is_waited_for() {
-    let Pair { way, far, near, mut watch, .. } = start();
+    let Pair { way, far, near, mut watch, etcd: _etcd } = start();
     way.set(Traffic::Crawls(Duration::from_millis(100)));
     let (far_client, near_client) = (far.admin(), near.admin());
     for round in 0..5 {

@@ -101,7 +101,11 @@ pub(super) async fn watch_over(shared: Arc<Shared>) {
                 Some(Failure::late(timeout.as_secs_f32()))
             }
         };
-        *shared.health.silent.lock() = failure.map(|failure| failure.reason);
+        let why = failure.map(|failure| match shared.members.expired() {
+            Some(expired) => format!("{expired}: {}", failure.reason),
+            None => failure.reason,
+        });
+        *shared.health.silent.lock() = why;
         tokio::time::sleep(INTERVAL).await;
     }
 }

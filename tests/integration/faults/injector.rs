@@ -13,9 +13,13 @@ use super::say;
 use super::workload::exports;
 use crate::support::{Client, Request, Traffic, eventually};
 
-/// How long something stays broken, in milliseconds: less than an election, and longer
-/// than all patience of a server with one member.
+/// How long something stays broken, in milliseconds: less than an election takes, and more.
 const BROKEN: std::ops::Range<u64> = 300..5000;
+
+/// How long one of so many stays broken where there is time for it: longer than all
+/// patience of a server with one member.
+const BROKEN_LONG: (std::ops::Range<u64>, u32, Duration) =
+    (8000..16_000, 6, Duration::from_secs(120));
 
 /// How long everything is well in between.
 const WELL: std::ops::Range<u64> = 200..1000;
@@ -97,21 +101,28 @@ pub struct Injector<'a> {
     cluster: &'a mut Cluster,
     clients: Vec<Client>,
     random: StdRng,
+    /// Some things stay broken for long.
+    has_time: bool,
     /// What was broken, and how long it took each time until all was well again.
     pub done: BTreeMap<&'static str, Vec<Duration>>,
 }
 
 impl<'a> Injector<'a> {
     pub fn new(cluster: &'a mut Cluster, clients: Vec<Client>, seed: u64) -> Self {
-        Self { cluster, clients, random: StdRng::seed_from_u64(seed), done: BTreeMap::new() }
+        let (random, done) = (StdRng::seed_from_u64(seed), BTreeMap::new());
+        Self { cluster, clients, random, has_time: false, done }
     }
 
-    /// Breaks things until it is time, each about as often as any other.
-    pub fn run(&mut self, until: Instant) {
+    /// Breaks things until it is time, each about as often as any other; only those whose
+    /// names have `only` in them.
+    pub fn run(&mut self, until: Instant, only: &str) {
+        let faults: Vec<Fault> = FAULTS.into_iter().filter(|it| it.name().contains(only)).collect();
+        assert!(!faults.is_empty(), "no fault is called {only}");
+        self.has_time = until.saturating_duration_since(Instant::now()) > BROKEN_LONG.2;
         let mut next = Vec::new();
         while Instant::now() < until {
             let Some(fault) = next.pop() else {
-                next = FAULTS.to_vec();
+                next.clone_from(&faults);
                 next.shuffle(&mut self.random);
                 continue;
             };
@@ -122,6 +133,12 @@ impl<'a> Injector<'a> {
             self.wait_until_well();
             self.done.entry(fault.name()).or_default().push(mended.elapsed());
         }
+    }
+
+    /// Leaves it broken for a while.
+    fn leave(&mut self) {
+        let long = self.has_time && self.random.random_ratio(1, BROKEN_LONG.1);
+        self.wait(if long { BROKEN_LONG.0 } else { BROKEN });
     }
 
     fn wait(&mut self, millis: std::ops::Range<u64>) {
@@ -155,7 +172,7 @@ impl<'a> Injector<'a> {
             Fault::LoseQuorum => self.pause_members(&[one, (one + 1) % 3]),
             Fault::KillReplica => {
                 self.cluster.replicas[one].kill();
-                self.wait(BROKEN);
+                self.leave();
                 self.cluster.replicas[one].start_again();
             }
             Fault::RestartReplica => {
@@ -164,7 +181,7 @@ impl<'a> Injector<'a> {
             }
             Fault::PauseReplica => {
                 self.cluster.replicas[one].signal(Signal::STOP);
-                self.wait(BROKEN);
+                self.leave();
                 self.cluster.replicas[one].signal(Signal::CONT);
             }
             Fault::CutReplica => self.hinder(one, Traffic::Cut),
@@ -177,18 +194,18 @@ impl<'a> Injector<'a> {
             Fault::CutOneWay => {
                 let member = self.random.random_range(0..3);
                 self.cluster.ways[one][member].set(Traffic::Cut);
-                self.wait(BROKEN);
+                self.leave();
                 self.cluster.ways[one][member].set(Traffic::Flows);
             }
             Fault::SlowEverything => {
                 let slow = self.slow();
                 (0..3).for_each(|it| self.cluster.set_ways(it, slow));
-                self.wait(BROKEN);
+                self.leave();
                 (0..3).for_each(|it| self.cluster.set_ways(it, Traffic::Flows));
             }
             Fault::Fill => {
                 self.cluster.fill();
-                self.wait(BROKEN);
+                self.leave();
                 self.cluster.make_room();
             }
             Fault::Compact => drop(self.cluster.compact()),
@@ -213,19 +230,19 @@ impl<'a> Injector<'a> {
 
     fn hinder(&mut self, replica: usize, traffic: Traffic) {
         self.cluster.set_ways(replica, traffic);
-        self.wait(BROKEN);
+        self.leave();
         self.cluster.set_ways(replica, Traffic::Flows);
     }
 
     fn kill_member(&mut self, member: usize) {
         self.cluster.members[member].kill();
-        self.wait(BROKEN);
+        self.leave();
         self.cluster.members[member].begin_again();
     }
 
     fn pause_members(&mut self, members: &[usize]) {
         members.iter().for_each(|it| self.cluster.members[*it].pause());
-        self.wait(BROKEN);
+        self.leave();
         members.iter().for_each(|it| self.cluster.members[*it].resume());
     }
 }

@@ -9,8 +9,9 @@
 //! told       do watches, lists and acknowledged writes agree?
 //! ```
 //!
-//! `KCPCTL_FAULTS_SECONDS` says how long, `KCPCTL_FAULTS_SEED` repeats the choices of
-//! another run; what the machine makes of them is another matter.
+//! `KCPCTL_FAULTS_SECONDS` says how long, `KCPCTL_FAULTS_ONLY` which faults, by a part of
+//! their names, and `KCPCTL_FAULTS_SEED` repeats the choices of another run; what the
+//! machine makes of them is another matter.
 
 mod cluster;
 mod history;
@@ -55,6 +56,7 @@ fn say(text: &str) {
 fn nothing_is_lost_doubled_or_old_whatever_breaks() {
     let seconds = told_by_env("KCPCTL_FAULTS_SECONDS").unwrap_or(SECONDS);
     let seed = told_by_env("KCPCTL_FAULTS_SEED").unwrap_or_else(rand::random);
+    let only = std::env::var("KCPCTL_FAULTS_ONLY").unwrap_or_default();
     let mut cluster = Cluster::start();
     let version = cluster.members[0].status().unwrap().0;
     say(&format!("faults: {seconds} s on etcd {version}, KCPCTL_FAULTS_SEED={seed}"));
@@ -81,7 +83,7 @@ fn nothing_is_lost_doubled_or_old_whatever_breaks() {
         let mut injector = Injector::new(&mut cluster, checked, seed);
         // Whatever becomes of it, the others are to stop.
         let faults = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            injector.run(begin + Duration::from_secs(seconds));
+            injector.run(begin + Duration::from_secs(seconds), &only);
         }));
         notes.stop.store(true, Ordering::Relaxed);
         let faults = faults.map(|()| injector.done);
@@ -147,6 +149,9 @@ fn judge(
     line("", format!("{:>8} {:>8} {:>8} {:>8}", "done", "refused", "failed", "maybe"));
     for (kind, [done, refused, failed, maybe]) in workload::count(&operations) {
         line(kind, format!("{done:>8} {refused:>8} {failed:>8} {maybe:>8}"));
+    }
+    for (what, longest) in workload::longest_waits(&operations) {
+        line("without", format!("{what}: {longest:.1} s at most, through any server"));
     }
     let count = |counter: &std::sync::atomic::AtomicUsize| counter.load(Ordering::Relaxed);
     line(

@@ -447,6 +447,21 @@ pub fn count(operations: &[(String, Operation)]) -> BTreeMap<&'static str, [usiz
     counts
 }
 
+/// How long, in seconds, no read of the newest and no write succeeded through any server.
+pub fn longest_waits(operations: &[(String, Operation)]) -> [(&'static str, f64); 2] {
+    [("a read", true), ("a write", false)].map(|(what, reads)| {
+        let done = operations.iter().map(|(_, it)| it).filter(|it| match it.outcome {
+            Outcome::Found(_) | Outcome::Missing => reads && matches!(it.action, Action::Read),
+            Outcome::Made(_) | Outcome::Deleted => !reads,
+            _ => false,
+        });
+        let mut ends: Vec<u64> = done.map(|it| it.answered).collect();
+        ends.sort_unstable();
+        let longest = ends.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default();
+        (what, Duration::from_micros(longest).as_secs_f64())
+    })
+}
+
 /// A list as it was answered.
 pub fn listed(list: &Value) -> Listed {
     Listed { at: revision(list), objects: objects(list) }

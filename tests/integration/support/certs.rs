@@ -38,8 +38,8 @@ impl Credentials {
         Self { cert_pem: issued.cert_pem, key_pem: issued.key_pem }
     }
 
-    /// The same certificates, signed so long ago that they have expired: of a client and of
-    /// a server.
+    /// What an old `authority` has signed, and has expired since: of a client and of a
+    /// server.
     pub fn expired(authority: &Authority, user: &str) -> [Self; 2] {
         let validity = Validity::starting(SystemTime::now() - LIFE * 3, LIFE).unwrap();
         let sans = ["localhost".parse().unwrap(), "127.0.0.1".parse().unwrap()];
@@ -59,5 +59,11 @@ impl Credentials {
 /// A new CA, good for longer than what it signs.
 pub fn new_authority(name: &str) -> Authority {
     let validity = Validity::starting(SystemTime::now(), LIFE * 2).unwrap();
+    Authority::create(name, validity).unwrap()
+}
+
+/// A CA that is good since long ago, so that what it signed may have expired.
+pub fn old_authority(name: &str) -> Authority {
+    let validity = Validity::starting(SystemTime::now() - LIFE * 4, LIFE * 6).unwrap();
     Authority::create(name, validity).unwrap()
 }

@@ -27,7 +27,7 @@ mod terminal;
 
 use std::time::{Duration, Instant};
 
-pub use certs::{Credentials, new_authority};
+pub use certs::{Credentials, new_authority, old_authority};
 pub use client::{Answer, Client, Request, Watch};
 pub use env::{CommandOutput, KCPCTL, TestEnv};
 pub use etcd::Etcd;
