@@ -73,7 +73,8 @@ $(TARGET)/python/made: tests/python/requirements.txt
 
 .PHONY: rust
 rust:
-	@.ci/need cc=build-essential protoc=protobuf-compiler
+	@.ci/need cc=build-essential protoc=protobuf-compiler \
+		google/protobuf/descriptor.proto=libprotobuf-dev
 	@cargo --version >/dev/null 2>&1 || { \
 	echo "error: there is no cargo" >&2; \
 	echo "hint: install Rust 1.90 or newer with rustup" >&2; exit 1; }
