@@ -14,6 +14,7 @@ mod contract;
 mod corpus;
 mod definitions;
 mod discovery;
+mod disk_failures;
 mod durability;
 mod etcd_failures;
 mod etcd_sharing;

@@ -88,8 +88,6 @@ pub struct AppOptions {
     pub compress: Compress,
     /// How often a watcher that asks for bookmarks is told how far it has come.
     pub bookmark_interval: Duration,
-    /// Whether the store is another program, which a restart of this one does not mend.
-    pub store_is_elsewhere: bool,
     /// What ails the store, if anything does.
     pub trouble: Box<dyn Fn() -> Option<String> + Send + Sync>,
     /// What the store did, for the metrics.
