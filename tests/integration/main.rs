@@ -32,6 +32,7 @@ mod limits;
 mod lists;
 mod manifests;
 mod metrics;
+mod model;
 mod objects;
 mod paths;
 mod presentation;
