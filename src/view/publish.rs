@@ -156,7 +156,9 @@ impl Publisher {
     /// between, the next start finds the object in the store.
     pub(super) fn names_created(&mut self, keys: &[Bytes]) {
         if let Some(names) = &mut self.names {
-            keys.iter().for_each(|key| names.created(key));
+            for key in keys {
+                names.created(key);
+            }
         }
     }
 
@@ -167,7 +169,9 @@ impl Publisher {
             return;
         }
         if let Some(names) = &mut self.names {
-            keys.iter().for_each(|key| names.deleted(key));
+            for key in keys {
+                names.deleted(key);
+            }
             // Never written anew here: what is published still has them.
             names.flush();
         }
