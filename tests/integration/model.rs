@@ -336,10 +336,10 @@ impl Run {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the harness shows it beside the failed test")]
 fn a_server_does_what_a_simple_model_says() {
     let seed = std::env::var("KCPCTL_TEST_SEED").ok().and_then(|it| it.parse().ok());
     let seed: u64 = seed.unwrap_or_else(rand::random);
-    // Shown if the test fails.
     println!("KCPCTL_TEST_SEED={seed}");
     let server = Server::start();
     let client = server.admin();
