@@ -14,7 +14,7 @@ KCPCTL := $(TARGET)/release/kcpctl
 
 # The tests of the cache's contract, which run on an etcd as they do on the embedded store.
 # One of them is about a counter that begins at the clock, as etcd's does not.
-ON_ETCD := authorization definitions history kubectl lists objects paths scenarios user_types watches
+ON_ETCD := authorization definitions history kubectl lists model objects paths scenarios user_types watches
 
 # Where `make serve` listens, keeps its data, and finds its installation.
 LISTEN ?= 127.0.0.1:6443
@@ -73,7 +73,8 @@ $(TARGET)/python/made: tests/python/requirements.txt
 
 .PHONY: rust
 rust:
-	@.ci/need cc=build-essential protoc=protobuf-compiler
+	@.ci/need cc=build-essential protoc=protobuf-compiler \
+		google/protobuf/descriptor.proto=libprotobuf-dev
 	@cargo --version >/dev/null 2>&1 || { \
 	echo "error: there is no cargo" >&2; \
 	echo "hint: install Rust 1.90 or newer with rustup" >&2; exit 1; }
