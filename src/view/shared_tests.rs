@@ -295,6 +295,30 @@ async fn after_a_gap_everything_is_read_anew_and_who_watched_has_expired() {
 }
 
 #[tokio::test]
+async fn a_store_that_went_back_says_nothing_about_the_newest_until_it_is_read_anew() {
+    let script = Script::new();
+    let view = open(&script).await;
+    let mut replaced = view.replaced();
+    for name in ["kept", "lost"] {
+        create(&view, &format!("s/c/{name}"), 1).await.unwrap();
+    }
+    {
+        let mut state = script.state.lock();
+        state.revision -= 1;
+        state.log.pop();
+        state.values.retain(|_, (revision, _)| revision.0 == 1);
+    }
+    let stale = view.fresh().await.unwrap_err();
+    assert!(stale.to_string().contains("older state"), "{stale}");
+    assert!(!replaced.has_changed().unwrap());
+    script.forgets.send_replace(true);
+    replaced.changed().await.unwrap();
+    view.fresh().await.unwrap();
+    assert_eq!(paths(&view), ["s/c/kept"]);
+    view.close().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_understood_is_left_out_and_counted() {
     let script = Script::new();
     script.others_write("s/c/broken", Some("nonsense".to_owned()));
