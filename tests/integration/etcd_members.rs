@@ -48,10 +48,10 @@ fn one_member_after_the_other_may_be_lost() {
     let (mut members, server) = start();
     let client = server.admin();
     let mut watch = watch(&client);
-    for lost in 0..3 {
-        members[lost].kill();
-        goes_on(&client, &mut watch, &format!("without-{lost}"));
-        members[lost].start_again();
+    for (number, lost) in members.iter_mut().enumerate() {
+        lost.kill();
+        goes_on(&client, &mut watch, &format!("without-{number}"));
+        lost.start_again();
     }
     let lost = leader(&members);
     members[lost].kill();

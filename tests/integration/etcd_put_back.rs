@@ -58,12 +58,12 @@ fn is_noticed(lost: impl Fn(&Etcd, &Client), instead: impl Fn(&Etcd), there: &[&
 
     let event = watch.next();
     assert_eq!((&event["type"], &event["object"]["code"]), (&json!("ERROR"), &json!(410)));
-    let list = eventually("a list", || newest(&client));
-    assert_eq!(names(&list), there);
+    let found = eventually("a list", || newest(&client));
+    assert_eq!(names(&found), there);
     for name in there {
         let stored: Value = serde_json::from_slice(&etcd.get(&key(name)).unwrap().value).unwrap();
-        let served = client.get(format!("{}/{name}", exports())).object(200);
-        assert_eq!(served["spec"], stored["spec"], "{name}");
+        let told = client.get(format!("{}/{name}", exports())).object(200);
+        assert_eq!(told["spec"], stored["spec"], "{name}");
     }
     assert!(server.said().contains("another history"), "{}", server.said());
     client.post(exports(), &api_export("next")).object(201);

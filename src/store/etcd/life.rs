@@ -112,8 +112,8 @@ mod tests {
         }
     }
 
-    fn found(revision: u64, value: &str) -> Found {
-        Some((Revision(revision), Bytes::copy_from_slice(value.as_bytes())))
+    fn at(revision: u64, value: &str) -> (Revision, Bytes) {
+        (Revision(revision), Bytes::copy_from_slice(value.as_bytes()))
     }
 
     fn life() -> Life {
@@ -129,18 +129,18 @@ mod tests {
         let life = life();
         assert_eq!(life.keys(), ["a", "c", "b"]);
         assert_eq!((life.count, life.quiet_since), (2, Revision(13)));
-        assert!(life.is_same(&[found(11, "AA"), found(12, "C"), None], 2));
+        assert!(life.is_same(&[Some(at(11, "AA")), Some(at(12, "C")), None], 2));
     }
 
     #[test]
     fn whatever_is_otherwise_is_noticed() {
         let life = life();
         for (found, count) in [
-            ([found(11, "AA"), found(12, "C"), None], 3),
-            ([found(11, "AA"), found(12, "C"), found(7, "B")], 2),
-            ([found(11, "AA"), None, None], 2),
-            ([found(11, "AA"), found(13, "C"), None], 2),
-            ([found(11, "A"), found(12, "C"), None], 2),
+            ([Some(at(11, "AA")), Some(at(12, "C")), None], 3),
+            ([Some(at(11, "AA")), Some(at(12, "C")), Some(at(7, "B"))], 2),
+            ([Some(at(11, "AA")), None, None], 2),
+            ([Some(at(11, "AA")), Some(at(13, "C")), None], 2),
+            ([Some(at(11, "A")), Some(at(12, "C")), None], 2),
         ] {
             assert!(!life.is_same(&found, count), "{found:?} {count}");
         }

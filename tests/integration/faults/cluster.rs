@@ -1,6 +1,6 @@
 //! Three members of etcd, three servers, and a way from each of these to each of those.
 
-use crate::support::{Client, Etcd, Proxy, Request, Server, Traffic, eventually};
+use crate::support::{Etcd, Proxy, Server, Traffic, eventually};
 
 /// How often a leader of etcd says that it is there, and after how many milliseconds
 /// without that another one is elected: the machine may be busy.
@@ -85,15 +85,5 @@ impl Cluster {
     /// Makes etcd forget everything that is past; whether it did.
     pub fn compact(&self) -> bool {
         self.members.iter().any(|it| it.try_revision().is_some_and(|now| it.try_compact(now)))
-    }
-
-    /// Waits until all servers say that they are ready.
-    pub fn wait_until_ready(&self, clients: &[Client]) {
-        for client in clients {
-            eventually("a server that is ready again", || {
-                let answer = client.try_send(&Request::new("GET", "/readyz"));
-                answer.is_ok_and(|it| it.status == 200).then_some(())
-            });
-        }
     }
 }

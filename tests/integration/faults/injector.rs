@@ -145,10 +145,13 @@ impl<'a> Injector<'a> {
         std::thread::sleep(Duration::from_millis(self.random.random_range(millis)));
     }
 
-    /// Recovery is automatic: each server is ready, and takes a write and a read.
+    /// Recovery is automatic: each server is ready, and takes a read and a write.
     fn wait_until_well(&self) {
-        self.cluster.wait_until_ready(&self.clients);
         for client in &self.clients {
+            eventually("a server that is ready again", || {
+                let answer = client.try_send(&Request::new("GET", "/readyz"));
+                answer.is_ok_and(|it| it.status == 200).then_some(())
+            });
             eventually("a server that reads", || {
                 let answer = client.try_send(&Request::new("GET", exports()));
                 answer.is_ok_and(|it| it.status == 200).then_some(())
@@ -241,8 +244,12 @@ impl<'a> Injector<'a> {
     }
 
     fn pause_members(&mut self, members: &[usize]) {
-        members.iter().for_each(|it| self.cluster.members[*it].pause());
+        for it in members {
+            self.cluster.members[*it].pause();
+        }
         self.leave();
-        members.iter().for_each(|it| self.cluster.members[*it].resume());
+        for it in members {
+            self.cluster.members[*it].resume();
+        }
     }
 }

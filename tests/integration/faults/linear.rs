@@ -8,6 +8,7 @@
 //! every write, which the order must show too.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
 
 use super::history::{Action, Operation, Outcome};
 
@@ -46,19 +47,19 @@ pub fn check(history: &[Operation]) -> Result<(), String> {
     let (order, state) = search.deepest;
     let mut excerpt = String::from("these fit:\n");
     for &it in &order[order.len().saturating_sub(EXCERPT)..] {
-        excerpt.push_str(&format!("  {}\n", history[it]));
+        let _ = writeln!(excerpt, "  {}", history[it]);
     }
     let there = match (state.value, state.revision) {
         (None, _) => "nothing is there".to_owned(),
         (Some(value), None) => format!("{} is there", search.names[value]),
         (Some(value), Some(at)) => format!("{} is there, at {at}", search.names[value]),
     };
-    excerpt.push_str(&format!("then {there}, and none of these can be next:\n"));
+    let _ = writeln!(excerpt, "then {there}, and none of these can be next:");
     let taken: HashSet<usize> = order.into_iter().collect();
     let limit = end_of_next(&history, |it| taken.contains(&it));
     let left = (0..history.len()).filter(|it| !taken.contains(it) && history[*it].asked <= limit);
     for it in left {
-        excerpt.push_str(&format!("  {}\n", history[it]));
+        let _ = writeln!(excerpt, "  {}", history[it]);
     }
     Err(excerpt)
 }

@@ -2,6 +2,7 @@
 //! what was acknowledged and with what is stored at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use super::history::{Action, Operation, Outcome, Stored};
 
@@ -72,7 +73,7 @@ pub fn check(runs: &[Run], lists: &[Listed], operations: &[(String, Operation)])
     }
     for run in runs {
         let told: BTreeSet<u64> = run.events.iter().map(|it| it.object.revision).collect();
-        let all = changes.range(run.listed_at + 1..run.reached.max(run.listed_at) + 1);
+        let all = between(&changes, run.listed_at, run.reached);
         for (revision, event) in all.filter(|(revision, _)| !told.contains(revision)) {
             wrong.push(format!(
                 "watcher {} was not told {event:?}; it listed at {} and came to {}, past {revision}",
@@ -132,15 +133,23 @@ fn against_replay(
         lists.sort_by_key(|list| list.at);
         let run = &runs[run];
         let mut objects = run.listed.clone();
-        let mut next = run.listed_at + 1;
+        let mut reached = run.listed_at;
         for list in lists {
-            for event in changes.range(next..(list.at + 1).max(next)).map(|(_, event)| event) {
+            for (_, event) in between(changes, reached, list.at) {
                 apply(event, &mut objects);
             }
-            next = list.at + 1;
+            reached = list.at;
             compare(&objects, list, wrong);
         }
     }
+}
+
+fn between(
+    changes: &BTreeMap<u64, Event>,
+    after: u64,
+    upto: u64,
+) -> impl Iterator<Item = (&u64, &Event)> {
+    changes.range((Bound::Excluded(after), Bound::Included(upto.max(after))))
 }
 
 fn apply(event: &Event, objects: &mut Objects) {

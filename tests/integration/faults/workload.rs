@@ -31,6 +31,9 @@ const OPERATIONS_A_KEY: usize = 300;
 /// How long a client thinks between two operations, in milliseconds at most.
 const THINKS: u64 = 40;
 
+/// How long it waits, at most, before one of so many next pages: some are overtaken.
+const DAWDLES: (u64, u32) = (4000, 10);
+
 /// How long a watcher waits before it comes back.
 const COMES_BACK: Duration = Duration::from_millis(50);
 
@@ -121,7 +124,7 @@ impl<'a> Worker<'a> {
             match self.random.random_range(0..100) {
                 0..30 => self.read(&name, replica),
                 30..40 => self.list(epoch, replica),
-                40..44 => self.page(replica),
+                40..44 => self.pages(),
                 44..58 => self.create(&name, replica),
                 58..80 => self.update(&name, replica),
                 80..88 => self.patch(&name, replica),
@@ -221,14 +224,16 @@ impl<'a> Worker<'a> {
         self.notes.lists.lock().push(Listed { at: revision(&list), objects });
     }
 
-    /// Pages are one list, unless they are overtaken: then the token goes on all the same.
-    fn page(&mut self, replica: usize) {
+    /// Pages are one list, through whichever replica, unless they are overtaken: then the
+    /// token goes on all the same.
+    fn pages(&mut self) {
         let mut all = Objects::new();
         let mut at = None;
         let mut token = String::new();
         loop {
             let target = format!("{}?limit=2&continue={token}", exports());
             let target = if token.is_empty() { format!("{}?limit=2", exports()) } else { target };
+            let replica = self.random.random_range(0..self.clients.len());
             let answer = self.clients[replica].try_send(&Request::new("GET", target));
             let Ok(answer) = answer else { return };
             match answer.status {
@@ -254,7 +259,8 @@ impl<'a> Worker<'a> {
             if token.is_empty() {
                 break;
             }
-            let millis = self.random.random_range(0..=THINKS);
+            let long = self.random.random_ratio(1, DAWDLES.1);
+            let millis = self.random.random_range(0..=if long { DAWDLES.0 } else { THINKS });
             std::thread::sleep(Duration::from_millis(millis));
         }
         if let Some(at) = at.filter(|it| *it > 0) {
