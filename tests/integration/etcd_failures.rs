@@ -112,6 +112,47 @@ fn a_full_etcd_refuses_writes_and_serves_reads() {
     create(&client, "two").object(201);
 }
 
+/// etcd makes a write that it let in before it was full, and refuses it all the same.
+#[test]
+fn what_a_full_etcd_refuses_is_not_there_and_what_is_there_was_not_refused() {
+    const CLIENTS: usize = 40;
+    const ROUNDS: usize = 3;
+    let etcd = Etcd::start_with(&["--quota-backend-bytes=8388608"]);
+    let server = Server::start_on(&etcd, &[]);
+    let fill = |number: usize| {
+        let client = server.admin();
+        let mut statuses = Vec::new();
+        while statuses.last().is_none_or(|(_, status)| *status == 201) {
+            let name = format!("long-{number}-{}", statuses.len());
+            let mut object = api_export(&name);
+            object["spec"] = json!({"text": "x".repeat(100_000)});
+            let answer = client.post(exports(), &object);
+            assert!(matches!(answer.status, 201 | 503 | 504), "{answer}");
+            statuses.push((name, answer.status));
+        }
+        statuses
+    };
+    let fill = &fill;
+    let client = server.admin();
+    for _ in 0..ROUNDS {
+        let statuses: Vec<(String, u16)> = std::thread::scope(|scope| {
+            let all: Vec<_> =
+                (0..CLIENTS).map(|number| scope.spawn(move || fill(number))).collect();
+            all.into_iter().flat_map(|it| it.join().unwrap()).collect()
+        });
+        let list = client.get(exports()).object(200);
+        let there = names(&list);
+        for (name, status) in &statuses {
+            let is_there = there.contains(&&**name);
+            assert!(*status == 504 || is_there == (*status == 201), "{name} {status} {is_there}");
+        }
+        // What makes room goes on.
+        client.send(&Request::new("DELETE", exports())).object(200);
+        etcd.make_room();
+        eventually("a server that is ready again", || is_ready(&server).then_some(()));
+    }
+}
+
 #[test]
 fn an_object_that_etcd_does_not_take_is_refused_with_the_limit() {
     let etcd = Etcd::start();

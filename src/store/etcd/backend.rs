@@ -329,24 +329,43 @@ impl Shared {
 
     async fn write(&self, write: Write) -> Result<Result<Revision, Conflict>, Error> {
         let bytes = write.key.len() + write.value.as_ref().map_or(0, Bytes::len);
-        let outcome = self.transact(&write).await;
+        let mut outcome = self.transact(&write).await;
+        if let Err(failure) = &mut outcome
+            && failure.kind == Kind::NoSpace
+        {
+            self.health.is_full();
+            // What was let in before it was full is made, and refused all the same.
+            if !self.is_untouched(&write).await {
+                failure.kind = Kind::Unknown;
+            }
+        }
         match &outcome {
             Ok(Ok(_)) => {
                 self.tally.writes.fetch_add(1, Ordering::Relaxed);
                 self.tally.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
             }
             Ok(Err(_)) => {}
-            Err(failure) => {
+            Err(_) => {
                 self.tally.failures.fetch_add(1, Ordering::Relaxed);
-                if failure.kind == Kind::NoSpace {
-                    self.health.is_full();
-                }
             }
         }
         outcome.map_err(|failure| match failure.kind {
             Kind::TooLarge => Error::TooLarge { bytes },
             _ => failure.into_error("write to etcd", true),
         })
+    }
+
+    /// Whether it is known that a write was not made: what it was to replace is there.
+    async fn is_untouched(&self, write: &Write) -> bool {
+        let ask = |member: Arc<super::members::Member>| {
+            let keys_only = GetOptions::new().with_keys_only();
+            async move { member.kv().get(write.key.to_vec(), Some(keys_only)).await }
+        };
+        let there =
+            self.members.ask(ask).await.map(|answer| {
+                answer.kvs().first().map(|kv| Expect::At(revision(kv.mod_revision())))
+            });
+        there.is_ok_and(|there| there.unwrap_or(Expect::Absent) == write.expect)
     }
 
     async fn transact(&self, write: &Write) -> Result<Result<Revision, Conflict>, Failure> {
