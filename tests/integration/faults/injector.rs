@@ -41,6 +41,7 @@ enum Fault {
     CutReplica,
     BlockReplica,
     UnanswerReplica,
+    LoseAnswers,
     CutOneWay,
     SlowReplica,
     SlowEverything,
@@ -50,7 +51,7 @@ enum Fault {
     CompactAndRestart,
 }
 
-const FAULTS: [Fault; 18] = [
+const FAULTS: [Fault; 19] = [
     Fault::KillMember,
     Fault::KillLeader,
     Fault::PauseMember,
@@ -62,6 +63,7 @@ const FAULTS: [Fault; 18] = [
     Fault::CutReplica,
     Fault::BlockReplica,
     Fault::UnanswerReplica,
+    Fault::LoseAnswers,
     Fault::CutOneWay,
     Fault::SlowReplica,
     Fault::SlowEverything,
@@ -85,6 +87,7 @@ impl Fault {
             Self::CutReplica => "a server is cut off",
             Self::BlockReplica => "nothing arrives from a server",
             Self::UnanswerReplica => "no answer arrives at a server",
+            Self::LoseAnswers => "answers to a server are lost",
             Self::CutOneWay => "a server is cut off from a member",
             Self::SlowReplica => "etcd is slow for a server",
             Self::SlowEverything => "etcd is slow for all servers",
@@ -190,6 +193,12 @@ impl<'a> Injector<'a> {
             Fault::CutReplica => self.hinder(one, Traffic::Cut),
             Fault::BlockReplica => self.hinder(one, Traffic::Blocked),
             Fault::UnanswerReplica => self.hinder(one, Traffic::Unanswered),
+            // What was asked meanwhile was done, and nobody will ever hear of it.
+            Fault::LoseAnswers => {
+                self.cluster.set_ways(one, Traffic::Unanswered);
+                self.wait(WELL);
+                self.hinder(one, Traffic::Cut);
+            }
             Fault::SlowReplica => {
                 let slow = self.slow();
                 self.hinder(one, slow);

@@ -66,11 +66,13 @@ fn nothing_is_lost_doubled_or_old_whatever_breaks() {
         replicas.iter().map(|it| cluster.replicas[*it].admin()).collect()
     };
     let faults = std::thread::scope(|scope| {
-        for number in 0..CLIENTS {
-            let all = clients(&[0, 1, 2], &cluster);
-            let worker = Worker::new(number, all, &notes, begin, seed);
-            scope.spawn(|| worker.run());
-        }
+        let workers: Vec<_> = (0..CLIENTS)
+            .map(|number| {
+                let all = clients(&[0, 1, 2], &cluster);
+                let worker = Worker::new(number, all, &notes, begin, seed);
+                scope.spawn(|| worker.run())
+            })
+            .collect();
         for number in 0..WATCHERS {
             let own = [number];
             let replicas = if number < 3 { &own[..] } else { &[0, 1, 2] };
@@ -87,13 +89,16 @@ fn nothing_is_lost_doubled_or_old_whatever_breaks() {
         }));
         notes.stop.store(true, Ordering::Relaxed);
         let faults = faults.map(|()| injector.done);
+        // So that nothing is written behind the last object.
+        let worked = workers.into_iter().all(|it| it.join().is_ok());
         let client = cluster.replicas[0].admin();
-        if faults.is_ok() {
+        if faults.is_ok() && worked {
             eventually("the last write", || {
                 let status = client.post(exports(), &last()).status;
                 matches!(status, 201 | 409).then_some(())
             });
         }
+        notes.ended.store(true, Ordering::Relaxed);
         faults
     });
     let faults = faults.unwrap_or_else(|panic| std::panic::resume_unwind(panic));

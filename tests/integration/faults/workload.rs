@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::history::{Action, Operation, Outcome, Stored};
 use super::told::{Event, Kind, Listed, Objects, Run};
-use crate::support::{APIEXPORTS, Answer, Client, PATIENCE, Request, api_export, at};
+use crate::support::{APIEXPORTS, Answer, Client, PATIENCE, Request, api_export, at, eventually};
 
 /// How many clients write and read.
 pub const CLIENTS: usize = 6;
@@ -53,8 +53,12 @@ pub struct Notes {
     pub pages: AtomicUsize,
     pub pages_expired: AtomicUsize,
     begun: AtomicUsize,
+    /// How many watchers have listed: nobody writes before they all have.
+    listed: AtomicUsize,
     /// Clients are to stop.
     pub stop: AtomicBool,
+    /// The last object is there: watchers are to come to it.
+    pub ended: AtomicBool,
 }
 
 pub fn exports() -> String {
@@ -84,10 +88,6 @@ impl Notes {
     fn note_strange(&self, what: String) {
         self.strange.lock().push(what);
     }
-
-    fn ends(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
 }
 
 /// A client that writes and reads.
@@ -116,7 +116,10 @@ impl<'a> Worker<'a> {
 
     /// Works until it is told to stop.
     pub fn run(mut self) {
-        while !self.notes.ends() {
+        eventually("watchers that have listed", || {
+            (self.notes.listed.load(Ordering::Relaxed) >= WATCHERS).then_some(())
+        });
+        while !self.notes.stop.load(Ordering::Relaxed) {
             let begun = self.notes.begun.fetch_add(1, Ordering::Relaxed);
             let epoch = begun / (KEYS * OPERATIONS_A_KEY);
             let name = format!("o{epoch}-{}", self.random.random_range(0..KEYS));
@@ -336,13 +339,17 @@ impl Watcher<'_> {
         let mut run: Option<Run> = None;
         let mut ending: Option<Instant> = None;
         loop {
-            if self.notes.ends() && ending.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+            let ended = self.notes.ended.load(Ordering::Relaxed);
+            if ended && ending.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
                 let number = self.number;
                 self.notes.note_strange(format!("watcher {number} never saw the last object"));
                 break;
             }
             let Some(current) = &mut run else {
                 run = self.list();
+                if run.is_some() {
+                    self.notes.listed.fetch_add(1, Ordering::Relaxed);
+                }
                 continue;
             };
             match self.watch(current) {
