@@ -188,23 +188,27 @@ impl Shared {
         Ok(Digest { at: revision_of(&answer), newest: revision(newest), count })
     }
 
-    /// What some keys held at a revision, and how many keys there were below the prefix.
+    /// What some keys held at a revision, with or without the value, and how many keys
+    /// there were below the prefix.
     pub(super) async fn look(
         &self,
-        keys: Vec<Bytes>,
+        keys: Vec<(Bytes, bool)>,
         at: Revision,
     ) -> Result<(Vec<Found>, usize), Failure> {
         let then = || GetOptions::new().with_revision(signed(at));
         let count = then().with_range(self.range_end()).with_count_only();
-        let mut looks: Vec<TxnOp> =
-            keys.into_iter().map(|key| TxnOp::get(key, Some(then()))).collect();
+        let look = |(key, value)| {
+            let options = if value { then() } else { then().with_keys_only() };
+            TxnOp::get(key, Some(options))
+        };
+        let mut looks: Vec<TxnOp> = keys.into_iter().map(look).collect();
         looks.push(TxnOp::get(self.prefix.as_str(), Some(count)));
         let txn = Txn::new().and_then(looks);
         let ask = |member: Arc<super::members::Member>| {
             let txn = txn.clone();
             async move { member.kv().txn(txn).await }
         };
-        let answer = self.members.ask_for_page(ask).await?;
+        let answer = self.members.ask(ask).await?;
         let mut found = Vec::new();
         let mut count = 0;
         for part in answer.op_responses() {

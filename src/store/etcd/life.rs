@@ -23,6 +23,10 @@ use crate::store::Change;
 /// are asked for in one transaction, which may have 128 parts.
 const KNOWN_MAX: usize = 32;
 
+/// The longest value, in bytes, that is compared: the watch waits for the answer. Of a
+/// longer one the revision must do.
+const COMPARED_MAX: usize = 64 << 10;
+
 /// What is known of an etcd.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Life {
@@ -41,8 +45,18 @@ pub(super) struct Life {
 struct Known {
     key: Bytes,
     revision: Revision,
-    /// A checksum of the value; none if the key is gone.
-    value: Option<u64>,
+    value: Value,
+}
+
+/// The value that a change left behind.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Value {
+    /// There is none.
+    Gone,
+    /// Its checksum.
+    Sum(u64),
+    /// It is not compared.
+    Long,
 }
 
 /// What is stored under a key: when it was written, and the value.
@@ -74,22 +88,28 @@ impl Life {
         if self.known.len() == KNOWN_MAX {
             self.known.pop_front();
         }
-        let value = change.value.as_ref().map(|value| xxh3_64(value));
+        let value = match &change.value {
+            None => Value::Gone,
+            Some(value) if value.len() > COMPARED_MAX => Value::Long,
+            Some(value) => Value::Sum(xxh3_64(value)),
+        };
         self.known.push_back(Known { key: change.key.clone(), revision: change.revision, value });
     }
 
-    /// The keys to look at.
-    pub(super) fn keys(&self) -> Vec<Bytes> {
-        self.known.iter().map(|known| known.key.clone()).collect()
+    /// The keys to look at, and whether at their values too.
+    pub(super) fn keys(&self) -> Vec<(Bytes, bool)> {
+        let values = |known: &Known| known.value != Value::Long;
+        self.known.iter().map(|known| (known.key.clone(), values(known))).collect()
     }
 
     /// Whether what is found under these keys is what was told, and nothing else is there.
     pub(super) fn is_same(&self, found: &[Found], count: usize) -> bool {
         let same = |(known, found): (&Known, &Found)| match (known.value, found) {
-            (None, None) => true,
-            (Some(value), Some((revision, found))) => {
-                known.revision == *revision && value == xxh3_64(found)
+            (Value::Gone, None) => true,
+            (Value::Sum(sum), Some((revision, found))) => {
+                known.revision == *revision && sum == xxh3_64(found)
             }
+            (Value::Long, Some((revision, _))) => known.revision == *revision,
             _ => false,
         };
         count == self.count
@@ -116,6 +136,10 @@ mod tests {
         (Revision(revision), Bytes::copy_from_slice(value.as_bytes()))
     }
 
+    fn names(life: &Life) -> Vec<Bytes> {
+        life.keys().into_iter().map(|(key, _)| key).collect()
+    }
+
     fn life() -> Life {
         let all = [change(7, "b", Some("B")), change(3, "a", Some("A"))];
         let mut life = Life::loaded(Revision(9), &all);
@@ -127,7 +151,7 @@ mod tests {
     #[test]
     fn the_same_is_the_same() {
         let life = life();
-        assert_eq!(life.keys(), ["a", "c", "b"]);
+        assert_eq!(names(&life), ["a", "c", "b"]);
         assert_eq!((life.count, life.quiet_since), (2, Revision(13)));
         assert!(life.is_same(&[Some(at(11, "AA")), Some(at(12, "C")), None], 2));
     }
@@ -148,14 +172,24 @@ mod tests {
     }
 
     #[test]
+    fn of_a_long_value_only_the_revision_is_compared() {
+        let long = "x".repeat(COMPARED_MAX + 1);
+        let life = Life::loaded(Revision(5), &[change(5, "long", Some(&long))]);
+        assert_eq!(life.keys(), [(Bytes::from_static(b"long"), false)]);
+        assert!(life.is_same(&[Some(at(5, ""))], 1));
+        assert!(!life.is_same(&[Some(at(4, ""))], 1));
+        assert!(!life.is_same(&[None], 1));
+    }
+
+    #[test]
     fn only_the_newest_are_kept() {
-        let names: Vec<String> = (0..100).map(|it| format!("k{it:02}")).collect();
+        let all: Vec<String> = (0..100).map(|it| format!("k{it:02}")).collect();
         let changes: Vec<Change> = (0..100_u64)
-            .zip(&names)
+            .zip(&all)
             .map(|(revision, name)| change(revision + 1, name, Some("v")))
             .collect();
         let loaded = Life::loaded(Revision(100), &changes);
-        assert_eq!(loaded.keys(), names[100 - KNOWN_MAX..]);
+        assert_eq!(names(&loaded), all[100 - KNOWN_MAX..]);
         let mut told = Life::loaded(Revision::ZERO, &[]);
         told.tell(&changes, 100);
         assert_eq!(told, loaded);
