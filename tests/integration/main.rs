@@ -17,6 +17,7 @@ mod discovery;
 mod durability;
 mod etcd_failures;
 mod etcd_sharing;
+mod fsck;
 mod generated;
 mod history;
 mod http2;

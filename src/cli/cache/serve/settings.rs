@@ -118,7 +118,7 @@ pub(super) struct Manifests {
 
 /// A setting that is missing, or does not go with another.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub(super) enum SettingsError {
+pub(crate) enum SettingsError {
     /// Half a pair.
     #[error("--tls-cert-file and --tls-private-key-file belong together")]
     HalfAPair,

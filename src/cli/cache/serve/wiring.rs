@@ -164,6 +164,11 @@ impl From<OpenError> for CliError {
                     .to_owned(),
             ),
             OpenError::Store(error @ store::Error::Remote { .. }) => error.hint(),
+            OpenError::Key { .. } | OpenError::Value { .. } => Some(
+                "find everything that no server can read with `kcpctl cache fsck --data-dir DIR`, \
+                 which deletes it with `--fix` and keeps a copy"
+                    .to_owned(),
+            ),
             _ => None,
         };
         if let Some(hint) = hint {
