@@ -40,6 +40,9 @@ _kcpctl() {
             kcpctl__subcmd__cache,list)
                 cmd="kcpctl__subcmd__cache__subcmd__list"
                 ;;
+            kcpctl__subcmd__cache,prune)
+                cmd="kcpctl__subcmd__cache__subcmd__prune"
+                ;;
             kcpctl__subcmd__cache,serve)
                 cmd="kcpctl__subcmd__cache__subcmd__serve"
                 ;;
@@ -82,7 +85,7 @@ _kcpctl() {
             return 0
             ;;
         kcpctl__subcmd__cache)
-            opts="-h --help fsck list serve snapshot"
+            opts="-h --help fsck list prune serve snapshot"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -194,6 +197,44 @@ _kcpctl() {
                     ;;
                 --by)
                     COMPREPLY=($(compgen -W "resource shard cluster" -- "${cur}"))
+                    return 0
+                    ;;
+                --kubeconfig)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        kcpctl__subcmd__cache__subcmd__prune)
+            opts="-o -h --shard --orphans --older-than --force --dry-run --yes --output --kubeconfig --context --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --shard)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --older-than)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table wide json yaml name" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table wide json yaml name" -- "${cur}"))
                     return 0
                     ;;
                 --kubeconfig)

@@ -74,6 +74,7 @@ set edit:completion:arg-completer[kcpctl] = {|@words|
             cand --help 'Print help'
             cand fsck 'Find what is wrong in a store, and mend it'
             cand list 'Show what a cache server holds'
+            cand prune 'Delete what shards that are gone have left in a cache'
             cand serve 'Run the cache server in the foreground'
             cand snapshot 'Copy what a cache holds into a file, and back'
         }
@@ -111,6 +112,20 @@ set edit:completion:arg-completer[kcpctl] = {|@words|
             cand -w 'After the list, show every change until interrupted'
             cand --watch 'After the list, show every change until interrupted'
             cand --bytes 'Measure the objects, also on a server that does not count them itself'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'kcpctl;cache;prune'= {
+            cand --shard 'Shard whose objects are deleted'
+            cand --older-than 'Take no shard for gone of which something changed within this time [default: 1h]'
+            cand -o 'How to show the result'
+            cand --output 'How to show the result'
+            cand --kubeconfig 'Kubeconfig file that leads to the cache server'
+            cand --context 'Context of the kubeconfig to use'
+            cand --orphans 'Delete the objects of all shards that are gone'
+            cand --force 'Delete the objects of the shard also if it is not gone, or cannot be judged'
+            cand --dry-run 'Show what would be deleted, and delete nothing'
+            cand --yes 'Delete without a question'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }

@@ -67,11 +67,12 @@ complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subc
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l print-config -d 'Print the topology in effect as a topology file, and write nothing'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -s y -l yes -l no-input -d 'Ask nothing: take the default where no flag is given'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list serve snapshot" -s h -l help -d 'Print help'
-complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list serve snapshot" -f -a "fsck" -d 'Find what is wrong in a store, and mend it'
-complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list serve snapshot" -f -a "list" -d 'Show what a cache server holds'
-complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list serve snapshot" -f -a "serve" -d 'Run the cache server in the foreground'
-complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list serve snapshot" -f -a "snapshot" -d 'Copy what a cache holds into a file, and back'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list prune serve snapshot" -s h -l help -d 'Print help'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list prune serve snapshot" -f -a "fsck" -d 'Find what is wrong in a store, and mend it'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list prune serve snapshot" -f -a "list" -d 'Show what a cache server holds'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list prune serve snapshot" -f -a "prune" -d 'Delete what shards that are gone have left in a cache'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list prune serve snapshot" -f -a "serve" -d 'Run the cache server in the foreground'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list prune serve snapshot" -f -a "snapshot" -d 'Copy what a cache holds into a file, and back'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from fsck" -l data-dir -d 'Data directory that no server is using at present' -r -F
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from fsck" -l etcd-servers -d 'URLs of an etcd\'s members, between commas; servers may go on using it' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from fsck" -l etcd-prefix -d 'What the keys in the store begin with; `/registry` stands for `/cache`' -r
@@ -107,6 +108,20 @@ complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_sub
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -s w -l watch -d 'After the list, show every change until interrupted'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -l bytes -d 'Measure the objects, also on a server that does not count them itself'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from prune" -l shard -d 'Shard whose objects are deleted' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from prune" -l older-than -d 'Take no shard for gone of which something changed within this time [default: 1h]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from prune" -s o -l output -d 'How to show the result' -r -f -a "table\t'Columns for a reader'
+wide\t'More columns'
+json\t'One JSON document'
+yaml\t'One YAML document'
+name\t'One name a line'"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from prune" -l kubeconfig -d 'Kubeconfig file that leads to the cache server' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from prune" -l context -d 'Context of the kubeconfig to use' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from prune" -l orphans -d 'Delete the objects of all shards that are gone'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from prune" -l force -d 'Delete the objects of the shard also if it is not gone, or cannot be judged'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from prune" -l dry-run -d 'Show what would be deleted, and delete nothing'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from prune" -l yes -d 'Delete without a question'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l data-dir -l root-directory -d 'Directory of certificates, kubeconfigs and the store' -r -F
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l embedded-etcd-directory -d 'Directory of the store [default: `store` in the data directory]' -r -F
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l etcd-servers -d 'URLs of an etcd\'s members, between commas, that keeps the data instead [default: none]' -r

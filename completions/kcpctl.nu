@@ -111,6 +111,24 @@ module completions {
     resource?: string         # Resource to list: plural, singular or kind, alone or with its group
   ]
 
+  def "nu-complete kcpctl cache prune output" [] {
+    [ "table" "wide" "json" "yaml" "name" ]
+  }
+
+  # Delete what shards that are gone have left in a cache
+  export extern "kcpctl cache prune" [
+    --shard: string           # Shard whose objects are deleted
+    --orphans                 # Delete the objects of all shards that are gone
+    --older-than: string      # Take no shard for gone of which something changed within this time [default: 1h]
+    --force                   # Delete the objects of the shard also if it is not gone, or cannot be judged
+    --dry-run                 # Show what would be deleted, and delete nothing
+    --yes                     # Delete without a question
+    --output(-o): string@"nu-complete kcpctl cache prune output" # How to show the result
+    --kubeconfig: path        # Kubeconfig file that leads to the cache server
+    --context: string         # Context of the kubeconfig to use
+    --help(-h)                # Print help (see more with '--help')
+  ]
+
   def "nu-complete kcpctl cache serve gzip" [] {
     [ "remote" "always" "never" ]
   }

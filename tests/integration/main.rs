@@ -35,6 +35,7 @@ mod metrics;
 mod objects;
 mod paths;
 mod presentation;
+mod prune;
 mod python_client;
 mod recoveries;
 mod restarts;

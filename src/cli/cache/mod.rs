@@ -3,12 +3,14 @@
 //! * `serve` runs a server.
 //! * `list` and `snapshot` read from one, or from what it has stored; `snapshot` writes too.
 //! * `fsck` finds what is wrong in a store.
+//! * `prune` deletes what is left of shards that are gone, through a server.
 //! * `stored` opens a store for those that do without a server.
 
 use crate::error::CliError;
 
 mod fsck;
 mod list;
+mod prune;
 mod serve;
 mod snapshot;
 mod stored;
@@ -25,6 +27,7 @@ const ORPHAN_PATIENCE: &str = "1h";
 pub(crate) enum Command {
     Fsck(fsck::FsckArgs),
     List(list::ListArgs),
+    Prune(prune::PruneArgs),
     Serve(Box<serve::ServeArgs>),
     #[command(subcommand)]
     Snapshot(snapshot::Command),
@@ -34,6 +37,7 @@ pub(super) fn run(command: Command) -> Result<(), CliError> {
     match command {
         Command::Fsck(args) => fsck::run(args),
         Command::List(args) => list::run(args),
+        Command::Prune(args) => prune::run(args),
         Command::Serve(args) => serve::run(*args),
         Command::Snapshot(command) => snapshot::run(command),
     }
