@@ -162,6 +162,7 @@ Register-ArgumentCompleter -Native -CommandName 'kcpctl' -ScriptBlock {
             [CompletionResult]::new('--tls-curve-preferences', '--tls-curve-preferences', [CompletionResultType]::ParameterName, 'Key exchanges that may be used, by their numbers, between commas')
             [CompletionResult]::new('--manifests', '--manifests', [CompletionResultType]::ParameterName, 'Folder of an installation''s manifests')
             [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'Which cache server of the manifests this one is, if there are several')
+            [CompletionResult]::new('--prune-orphans-after', '--prune-orphans-after', [CompletionResultType]::ParameterName, 'Delete what a shard left that has been gone for this long [default: never]')
             [CompletionResult]::new('--history-bytes', '--history-bytes', [CompletionResultType]::ParameterName, 'Memory for recent changes, which watches resume from [default: 256MiB]')
             [CompletionResult]::new('--memory-limit', '--memory-limit', [CompletionResultType]::ParameterName, 'Memory for objects and recent changes [default: the container''s, but for a tenth]')
             [CompletionResult]::new('--max-requests-inflight', '--max-requests-inflight', [CompletionResultType]::ParameterName, 'Requests that read and are answered at once; more get 429. 0 is no limit')

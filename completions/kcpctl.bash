@@ -253,7 +253,7 @@ _kcpctl() {
             return 0
             ;;
         kcpctl__subcmd__cache__subcmd__serve)
-            opts="-v -h --root-directory --data-dir --embedded-etcd-directory --etcd-servers --etcd-prefix --etcd-cafile --etcd-certfile --etcd-keyfile --etcd-compaction-interval --etcd-healthcheck-timeout --listen --bind-address --secure-port --tls-cert-file --tls-private-key-file --client-ca-file --tls-san --tls-min-version --tls-cipher-suites --tls-curve-preferences --manifests --name --history-bytes --memory-limit --max-requests-inflight --max-mutating-requests-inflight --max-watches --http2-max-streams-per-connection --stall-timeout --bookmark-interval --gzip --synthetic-delay --logging-format --log-format --help"
+            opts="-v -h --root-directory --data-dir --embedded-etcd-directory --etcd-servers --etcd-prefix --etcd-cafile --etcd-certfile --etcd-keyfile --etcd-compaction-interval --etcd-healthcheck-timeout --listen --bind-address --secure-port --tls-cert-file --tls-private-key-file --client-ca-file --tls-san --tls-min-version --tls-cipher-suites --tls-curve-preferences --manifests --name --prune-orphans-after --history-bytes --memory-limit --max-requests-inflight --max-mutating-requests-inflight --max-watches --http2-max-streams-per-connection --stall-timeout --bookmark-interval --gzip --synthetic-delay --logging-format --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -344,6 +344,10 @@ _kcpctl() {
                     return 0
                     ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --prune-orphans-after)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

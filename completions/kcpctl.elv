@@ -152,6 +152,7 @@ set edit:completion:arg-completer[kcpctl] = {|@words|
             cand --tls-curve-preferences 'Key exchanges that may be used, by their numbers, between commas'
             cand --manifests 'Folder of an installation''s manifests'
             cand --name 'Which cache server of the manifests this one is, if there are several'
+            cand --prune-orphans-after 'Delete what a shard left that has been gone for this long [default: never]'
             cand --history-bytes 'Memory for recent changes, which watches resume from [default: 256MiB]'
             cand --memory-limit 'Memory for objects and recent changes [default: the container''s, but for a tenth]'
             cand --max-requests-inflight 'Requests that read and are answered at once; more get 429. 0 is no limit'

@@ -143,6 +143,7 @@ complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_sub
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l tls-curve-preferences -d 'Key exchanges that may be used, by their numbers, between commas' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l manifests -d 'Folder of an installation\'s manifests' -r -F
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l name -d 'Which cache server of the manifests this one is, if there are several' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l prune-orphans-after -d 'Delete what a shard left that has been gone for this long [default: never]' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l history-bytes -d 'Memory for recent changes, which watches resume from [default: 256MiB]' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l memory-limit -d 'Memory for objects and recent changes [default: the container\'s, but for a tenth]' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l max-requests-inflight -d 'Requests that read and are answered at once; more get 429. 0 is no limit' -r

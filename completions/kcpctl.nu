@@ -161,6 +161,7 @@ module completions {
     --tls-curve-preferences: string # Key exchanges that may be used, by their numbers, between commas
     --manifests: path         # Folder of an installation's manifests
     --name: string            # Which cache server of the manifests this one is, if there are several
+    --prune-orphans-after: string # Delete what a shard left that has been gone for this long [default: never]
     --history-bytes: string   # Memory for recent changes, which watches resume from [default: 256MiB]
     --memory-limit: string    # Memory for objects and recent changes [default: the container's, but for a tenth]
     --max-requests-inflight: string # Requests that read and are answered at once; more get 429. 0 is no limit

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     APIEXPORTS, Client, CommandOutput, Declaring, Etcd, ROLES, Server, Terminal, annotated,
-    api_export, at, declare, role, thing,
+    api_export, at, declare, eventually, role, thing,
 };
 
 const SHARDS: &str = "apis/core.kcp.io/v1alpha1/shards";
@@ -38,7 +38,7 @@ fn fill(client: &Client, shard: &str) -> usize {
     declare(client, &declaring).object(201);
     let one = annotated(thing("things.example.com/v1", "Thing", "one"));
     // A server may take a moment to learn of a type.
-    crate::support::eventually("a served type", || {
+    eventually("a served type", || {
         (client.post(declaring.collection(), &one).status == 201).then_some(())
     });
     6
@@ -242,4 +242,83 @@ fn who_may_not_delete_is_told_so() {
     assert_eq!(said.code, Some(5), "{said}");
     assert!(said.stderr.contains("User \"eve\" cannot delete"), "{said}");
     assert!(said.stderr.contains("hint: 0 objects were deleted; run it again"), "{said}");
+}
+
+/// How often a server has said that it pruned an object.
+fn said_to_be_pruned(server: &Server) -> usize {
+    server.said().lines().filter(|line| line.contains("pruned an object")).count()
+}
+
+#[test]
+fn a_server_deletes_what_gone_shards_left_if_it_is_told_to() {
+    let server = Server::start_with(&["--prune-orphans-after=300ms"]);
+    let client = server.admin();
+    for shard in ["root", "shard-1", "shard-2"] {
+        fill(&client, shard);
+    }
+    // Nobody is gone as long as nobody is registered.
+    assert!(server.metric("kcpctl_orphaned_objects") == 0.0);
+    let mut watch = client.watch(format!("{}?watch=true", at("shard-2", "*", APIEXPORTS)));
+    register(&client, "shard-1");
+    eventually("an end of what is left", || (held(&client, "shard-2") == 0).then_some(()));
+    let mut deleted = Vec::new();
+    while deleted.len() < 3 {
+        deleted.extend(watch.next_named().0.strip_prefix("DELETED ").map(str::to_owned));
+    }
+    deleted.sort();
+    assert_eq!(deleted, ["shard-2-0", "shard-2-1", "shard-2-2"]);
+    // One look later it knows that nothing is left.
+    eventually("the end of it", || {
+        server.said().contains("or nothing is left of it").then_some(())
+    });
+    assert_eq!((held(&client, "root"), held(&client, "shard-1")), (6, 6));
+    assert_eq!(said_to_be_pruned(&server), 6, "{}", server.said());
+    assert!(
+        server
+            .said()
+            .contains("shard=\"shard-2\" cluster=\"c1\" namespace=\"default\" name=\"system:a\""),
+        "{}",
+        server.said()
+    );
+    assert!(server.metric("kcpctl_pruned_objects_total") == 6.0);
+    assert!(server.metric("kcpctl_orphaned_objects") == 0.0);
+    // Definitions are nobody's.
+    let crds = client.get(at("*", "*", crate::support::CRDS)).object(200);
+    assert!(crds["items"].as_array().unwrap().len() > 20);
+}
+
+#[test]
+fn servers_on_one_etcd_delete_each_object_once() {
+    let etcd = Etcd::start();
+    let flags = ["--prune-orphans-after=300ms"];
+    let servers = [Server::start_on(&etcd, &flags), Server::start_on(&etcd, &flags)];
+    let client = servers[0].admin();
+    for shard in ["shard-1", "shard-2"] {
+        fill(&client, shard);
+    }
+    register(&client, "shard-1");
+    eventually("an end of what is left", || {
+        (etcd.keys("/cache/").iter().all(|key| !key.contains("/shard-2/"))).then_some(())
+    });
+    for server in &servers {
+        eventually("a view without it", || (held(&server.admin(), "shard-2") == 0).then_some(()));
+        assert_eq!(held(&server.admin(), "shard-1"), 6);
+    }
+    let mut servers = servers;
+    servers.iter_mut().for_each(|server| assert!(server.stop().success()));
+    let pruned: usize = servers.iter().map(said_to_be_pruned).sum();
+    assert_eq!(pruned, 6);
+}
+
+#[test]
+fn a_server_that_is_not_told_to_deletes_nothing_and_counts() {
+    let server = Server::start();
+    let client = server.admin();
+    fill(&client, "shard-2");
+    assert!(server.metric("kcpctl_orphaned_objects") == 0.0);
+    register(&client, "shard-1");
+    assert!(server.metric("kcpctl_orphaned_objects") == 6.0);
+    assert!(server.metric("kcpctl_pruned_objects_total") == 0.0);
+    register(&client, "shard-2");
+    assert!(server.metric("kcpctl_orphaned_objects") == 0.0);
 }

@@ -125,7 +125,8 @@ fn outcome(report: &Report, removed: &fix::Removed, fixed: bool) -> Result<(), C
     }
     let removable = left.iter().filter(|it| it.removable).count();
     let findings = term::count(left.len(), "finding");
-    let error = CliError::new(Kind::Findings, anyhow!("{findings} left"));
+    let left_over = if fixed { " left" } else { "" };
+    let error = CliError::new(Kind::Findings, anyhow!("{findings}{left_over}"));
     Err(match (removable, fixed) {
         (0, _) => error.hint(
             "none of it is safe to delete unseen: look at the objects, and delete what is wrong \

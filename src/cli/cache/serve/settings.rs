@@ -48,6 +48,8 @@ pub(super) struct Settings {
     pub tls_rules: TlsRules,
     /// What clients may ask for and cost.
     pub limits: Limits,
+    /// How long a shard must have been gone until what it left is deleted; none is for ever.
+    pub prune_orphans_after: Option<Duration>,
     /// How long each request waits before anything else.
     pub synthetic_delay: Duration,
     /// For whom large answers are compressed.
