@@ -60,7 +60,7 @@ impl Absences {
     fn look(&mut self, now: Instant, gone: &BTreeSet<String>, after: Duration) -> Look {
         let over: Vec<String> =
             self.0.keys().filter(|shard| !gone.contains(*shard)).cloned().collect();
-        over.iter().for_each(|shard| _ = self.0.remove(shard));
+        self.0.retain(|shard, _| gone.contains(shard));
         let new: Vec<String> =
             gone.iter().filter(|shard| !self.0.contains_key(*shard)).cloned().collect();
         self.0.extend(new.iter().map(|shard| (shard.clone(), now)));
@@ -160,7 +160,7 @@ async fn prune_shard(
         if shutdown.is_draining() || !gone(&view.root()).contains(shard) {
             return Ok(());
         }
-        let deletes = slice.into_iter().map(|(place, revision)| async move {
+        let deletes = slice.iter().map(|(place, revision)| async move {
             let draft = Draft { place: place.clone(), expect: Expect::At(*revision), value: None };
             (place, view.commit(draft).await)
         });

@@ -26,7 +26,6 @@ const NAMES: &str = "names";
 
 /// Where the store lies that a command opens by itself.
 #[derive(Debug, clap::Args)]
-#[expect(clippy::struct_field_names, reason = "flags are called as fields are")]
 pub(super) struct StoreArgs {
     /// Data directory that no server is using at present
     ///

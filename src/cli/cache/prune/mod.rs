@@ -48,11 +48,30 @@ Examples:
 /// if it has not changed since it was listed. A shard that runs after all writes again
 /// what was deleted of it.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = EXAMPLES,
-    group = clap::ArgGroup::new("which").required(true).args(["shard", "orphans"]),
-)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct PruneArgs {
+    #[command(flatten)]
+    which: WhichArgs,
+
+    /// Show what would be deleted, and delete nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Delete without a question
+    #[arg(long)]
+    yes: bool,
+
+    #[command(flatten)]
+    output: OutputArgs,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// Whose objects are meant.
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("which").required(true).args(["shard", "orphans"]))]
+struct WhichArgs {
     /// Shard whose objects are deleted
     #[arg(long, value_name = "SHARD")]
     shard: Option<ShardName>,
@@ -74,20 +93,6 @@ pub(crate) struct PruneArgs {
     /// Delete the objects of the shard also if it is not gone, or cannot be judged
     #[arg(long, conflicts_with = "orphans")]
     force: bool,
-
-    /// Show what would be deleted, and delete nothing
-    #[arg(long)]
-    dry_run: bool,
-
-    /// Delete without a question
-    #[arg(long)]
-    yes: bool,
-
-    #[command(flatten)]
-    output: OutputArgs,
-
-    #[command(flatten)]
-    connection: ConnectionArgs,
 }
 
 /// Whose objects go.
@@ -95,6 +100,18 @@ pub(crate) struct PruneArgs {
 enum Which {
     Shard { name: String, force: bool },
     Orphans { older_than: Duration },
+}
+
+impl WhichArgs {
+    fn read(self) -> Result<Which, CliError> {
+        let Self { shard, orphans: _, older_than, force } = self;
+        if let Some(name) = shard {
+            return Ok(Which::Shard { name: name.to_string(), force });
+        }
+        let bug = |error| CliError::new(Kind::Internal, anyhow!("{error}"));
+        let older_than = older_than.map_or_else(|| parse_span(ORPHAN_PATIENCE), Ok).map_err(bug)?;
+        Ok(Which::Orphans { older_than })
+    }
 }
 
 impl Which {
@@ -178,17 +195,8 @@ struct Chosen {
 }
 
 pub(super) fn run(args: PruneArgs) -> Result<(), CliError> {
-    let PruneArgs { shard, orphans: _, older_than, force, dry_run, yes, output, connection } = args;
-    let which = match shard {
-        Some(name) => Which::Shard { name: name.to_string(), force },
-        None => Which::Orphans {
-            older_than: match older_than {
-                Some(span) => span,
-                None => parse_span(ORPHAN_PATIENCE)
-                    .map_err(|error| CliError::new(Kind::Internal, anyhow!(error)))?,
-            },
-        },
-    };
+    let PruneArgs { which, dry_run, yes, output, connection } = args;
+    let which = which.read()?;
     block_on(async {
         let client = connection.client().await?;
         let mut progress = Progress::start("looking for objects of shards that are gone");
@@ -246,7 +254,7 @@ fn now_millis() -> u64 {
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// `shards `a` and `b``, at most three of them.
+/// At most three of the shards, for a sentence.
 fn named(lefts: &[Left]) -> String {
     let shards: std::collections::BTreeSet<_> = lefts.iter().map(|it| it.shard.as_str()).collect();
     let quoted: Vec<String> = shards.iter().take(3).map(|it| format!("`{it}`")).collect();
@@ -272,6 +280,9 @@ fn remark(which: &Which, chosen: &Chosen) {
     }
     if chosen.lefts.is_empty() {
         term::say(&match which {
+            Which::Shard { name, .. } if chosen.unreachable > 0 => {
+                format!("the cache holds nothing else of shard `{name}`")
+            }
             Which::Shard { name, .. } => format!("the cache holds nothing of shard `{name}`"),
             Which::Orphans { .. } => "there is nothing to prune".to_owned(),
         });
@@ -299,7 +310,9 @@ mod tests {
 
     fn shards(named: &[(&str, &str)]) -> Shards {
         let mut shards = Shards::default();
-        named.iter().for_each(|(host, name)| shards.register(host, name));
+        for (host, name) in named {
+            shards.register(host, name);
+        }
         shards
     }
 

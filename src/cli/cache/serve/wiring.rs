@@ -173,7 +173,7 @@ impl From<OpenError> for CliError {
                  which deletes it with `--fix` and keeps a copy"
                     .to_owned(),
             ),
-            _ => None,
+            OpenError::Store(_) => None,
         };
         if let Some(hint) = hint {
             return Self::new(Kind::Config, error).hint(hint);

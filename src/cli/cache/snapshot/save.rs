@@ -195,7 +195,7 @@ async fn at_one_revision(
     progress.during(catalog.add_published(client)).await?;
     let mut writer = SnapshotWriter::new().map_err(|error| refused(file, error))?;
     let mut at = None;
-    let mut left_out = 0;
+    let (mut copied, mut left_out) = (0_usize, 0);
     for known in catalog.types() {
         let Some(version) = known.versions.first().cloned() else { continue };
         if TypeKey::new(&known.group, &known.resource).is_definitions() {
@@ -225,13 +225,14 @@ async fn at_one_revision(
             };
             at.get_or_insert(page.metadata.resource_version);
             for item in &page.items {
-                let (key, revision, value) =
-                    stored(&found, item.get()).map_err(|what| strange(&found, &what))?;
+                let copy = stored(&found, item.get()).map_err(|what| strange(&found, &what))?;
                 // Lists of everything also show what lies under keys of another form.
-                if place_of_copy(&key).is_none() {
+                let copy = copy.filter(|(key, ..)| place_of_copy(key).is_some());
+                let Some((key, revision, value)) = copy else {
                     left_out += 1;
                     continue;
-                }
+                };
+                copied += 1;
                 writer.add(&key, revision, &value).map_err(|error| refused(file, error))?;
             }
         }
@@ -245,19 +246,32 @@ async fn at_one_revision(
     let revision = at.parse().map(Revision).map_err(|_| {
         CliError::new(Kind::Refused, anyhow!("the server's resourceVersion `{at}` is no number"))
     })?;
+    if copied == 0 && left_out > 0 {
+        let cause = anyhow!("of no object the server shows the shard and the cluster");
+        return Err(CliError::new(Kind::Refused, cause)
+            .hint("is it a kcp cache server? Name one with `--kubeconfig` and `--context`")
+            .into());
+    }
     warn_of(left_out);
     Ok(Taken { writer, source: client.server().to_owned(), revision })
 }
 
-/// The key, the revision and the stored form of an object as a server showed it.
-fn stored(found: &FoundType, text: &str) -> Result<(String, Revision, Vec<u8>), String> {
+/// What stands in a snapshot for one object: its key, its revision and its stored form.
+type Copied = (String, Revision, Vec<u8>);
+
+/// The copy of an object as a server showed it; none of one that is in no cluster of a
+/// shard.
+fn stored(found: &FoundType, text: &str) -> Result<Option<Copied>, String> {
     let meta: Meta = serde_json::from_str::<Partial>(text)
         .map_err(|error| format!("an object that is not one ({error})"))?
         .metadata;
     let missing = |what: &str| format!("`{}` without {what}", meta.name);
     let (shard, cluster) = (meta.shard(), meta.cluster());
-    if shard.is_empty() || cluster.is_empty() || meta.name.is_empty() {
-        return Err(missing("a shard, a cluster or a name"));
+    if meta.name.is_empty() {
+        return Err("an object without a name".to_owned());
+    }
+    if shard.is_empty() || cluster.is_empty() {
+        return Ok(None);
     }
     let revision =
         meta.resource_version.parse().map(Revision).map_err(|_| missing("a resourceVersion"))?;
@@ -282,7 +296,7 @@ fn stored(found: &FoundType, text: &str) -> Result<(String, Revision, Vec<u8>), 
     };
     let mut value = tree::to_vec(&object);
     value.push(b'\n');
-    Ok((copy_of(&place), revision, value))
+    Ok(Some((copy_of(&place), revision, value)))
 }
 
 fn strange(found: &FoundType, what: &str) -> CliError {
