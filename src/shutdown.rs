@@ -12,6 +12,7 @@
 
 use std::io;
 
+use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -57,9 +58,15 @@ impl Trigger {
     ///
     /// The handlers are in place when this returns, so that a signal which arrives
     /// before the future is polled is not lost.
+    ///
+    /// A write that the limit on the size of files refuses (`ulimit -f`, systemd's
+    /// `LimitFSIZE=`) comes with a signal that ends a process which does not expect it. To
+    /// us that is a disk without room: the write fails, and reads go on.
     pub fn on_signals(self) -> io::Result<impl Future<Output = ()> + Send> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        // A handler stays, also when nobody listens any longer.
+        let _file_too_large = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))?;
         Ok(async move {
             for phase in [Phase::Draining, Phase::Aborting] {
                 let name = tokio::select! {

@@ -6,6 +6,7 @@
 pub mod builtin;
 pub mod crd;
 mod declaration;
+pub mod duration;
 pub mod json;
 pub mod metadata;
 mod names;

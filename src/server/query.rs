@@ -6,6 +6,7 @@ use std::time::Duration;
 use percent_encoding::percent_decode_str;
 
 use crate::model::Revision;
+use crate::model::duration::{self, DurationError};
 use crate::model::selector::{FieldSelector, LabelSelector};
 
 use super::status::{ApiError, Problem, Qualified, quoted};
@@ -113,6 +114,31 @@ impl Query {
     pub fn revision(&self) -> Result<Revision, ApiError> {
         let text = self.get("resourceVersion").unwrap_or_default();
         Ok(revision(text, false)?.unwrap_or(Revision::ZERO))
+    }
+
+    /// How long the client will wait for the answer; none if it does not say.
+    pub fn timeout(&self) -> Result<Option<Duration>, ApiError> {
+        let Some(text) = self.get("timeout").filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        let nanos = duration::parse(text).map_err(|error| {
+            let whole = quoted(text.as_bytes());
+            let why = match error {
+                DurationError::Unit { unit, .. } if unit.is_empty() => {
+                    format!("missing unit in duration {whole}")
+                }
+                DurationError::Unit { unit, .. } => {
+                    format!("unknown unit {} in duration {whole}", quoted(unit.as_bytes()))
+                }
+                DurationError::Malformed(_) | DurationError::TooLong(_) => {
+                    format!("invalid duration {whole}")
+                }
+            };
+            ApiError::bad_request(format!(
+                "invalid timeout specified in the request URL - time: {why}"
+            ))
+        })?;
+        Ok(u64::try_from(nanos).ok().filter(|nanos| *nanos > 0).map(Duration::from_nanos))
     }
 
     /// Reads what a list or a watch asks for.

@@ -237,7 +237,11 @@ impl ApiError {
 
     /// 504: the request took too long.
     pub fn timed_out() -> Self {
-        Self::status(504, "Timeout", "Timeout: request did not complete within requested timeout")
+        Self::status(
+            504,
+            "Timeout",
+            "Timeout: request did not complete within the allotted timeout",
+        )
     }
 
     /// The HTTP code.

@@ -109,6 +109,9 @@ impl Error {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     "make room on the disk".to_owned()
                 }
+                io::ErrorKind::FileTooLarge => {
+                    "raise the limit on the size of files (`ulimit -f`, `LimitFSIZE=`)".to_owned()
+                }
                 io::ErrorKind::ReadOnlyFilesystem => {
                     "mount the file system writable, or choose another directory".to_owned()
                 }

@@ -174,11 +174,15 @@ impl<B: Backend> Committer<B> {
     }
 
     fn write(&mut self, writes: Vec<Write>, accepted: Vec<Accepted>) {
+        let deleted = writes.iter().filter(|it| it.value.is_none()).map(|it| it.key.clone());
+        let deleted: Vec<Bytes> = deleted.collect();
+        self.publisher.names_deleted(&deleted);
         match self.runtime.block_on(self.backend.commit(writes)) {
             Ok(results) => self.publish(accepted, results.into_iter().map(Result::ok)),
             Err(error) => {
                 let why: Arc<str> = chain(&error).into();
                 tracing::error!(error = %why, writes = accepted.len(), "failed to write");
+                self.publisher.names_created(&deleted);
                 for Accepted { reply, .. } in accepted {
                     let _ = reply.send(Err(CommitError::Unavailable(why.clone())));
                 }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -140,17 +141,39 @@ impl Publisher {
         }
     }
 
-    /// Notes that there is another name, or one less.
+    /// Notes that there is another name. Of one less, [`Self::names_deleted`] knew before.
     fn note(&mut self, place: &Place, was: bool, is: bool) {
-        if was == is {
+        if was || !is {
             return;
         }
-        if is {
-            self.gone.created(&place.kind, &place.origin, &place.path);
+        self.gone.created(&place.kind, &place.origin, &place.path);
+        if self.names.is_some() {
+            self.names_created(&[self.keys.key(place)]);
+        }
+    }
+
+    /// Notes names that are there. This comes after the write: if the process ends in
+    /// between, the next start finds the object in the store.
+    pub(super) fn names_created(&mut self, keys: &[Bytes]) {
+        if let Some(names) = &mut self.names {
+            for key in keys {
+                names.created(key);
+            }
+        }
+    }
+
+    /// Writes that names will not be there any longer. This comes before the write: a name
+    /// without an object stands for one that the store has lost.
+    pub(super) fn names_deleted(&mut self, keys: &[Bytes]) {
+        if keys.is_empty() {
+            return;
         }
         if let Some(names) = &mut self.names {
-            let key = self.keys.key(place);
-            if is { names.created(&key) } else { names.deleted(&key) }
+            for key in keys {
+                names.deleted(key);
+            }
+            // Never written anew here: what is published still has them.
+            names.flush();
         }
     }
 

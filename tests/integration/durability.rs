@@ -1,6 +1,6 @@
 //! What was answered is kept: through a kill under load, and without a sync for each write.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -62,13 +62,54 @@ fn write_until_killed(client: &Client, exports: &str, done: &AtomicUsize) -> Mem
     memory
 }
 
+/// Every object by its place, as JSON, and the revision at which it is so.
+fn everything(client: &Client) -> (BTreeMap<String, Value>, String) {
+    let list = client.get(at("*", "*", APIEXPORTS)).object(200);
+    let items = list["items"].as_array().unwrap();
+    let objects = items.iter().map(|it| (place(it), it.clone())).collect();
+    (objects, list["metadata"]["resourceVersion"].as_str().unwrap().to_owned())
+}
+
+fn place(object: &Value) -> String {
+    let metadata = &object["metadata"];
+    format!("{}/{}", metadata["annotations"]["kcp.io/cluster"], metadata["name"])
+}
+
+/// What a watcher knows that had `objects` at `revision` and came back after the kill.
+fn caught_up(
+    client: &Client,
+    mut objects: BTreeMap<String, Value>,
+    revision: &str,
+    marker: &Value,
+) -> BTreeMap<String, Value> {
+    let target = at("*", "*", APIEXPORTS);
+    let mut watch = client.watch(format!("{target}?watch=true&resourceVersion={revision}"));
+    loop {
+        let mut event = watch.next();
+        let object = event["object"].take();
+        let place = place(&object);
+        let is_marker = object == *marker;
+        let known = objects.contains_key(&place);
+        match event["type"].as_str().unwrap() {
+            "ADDED" if !known => _ = objects.insert(place, object),
+            "MODIFIED" if known => _ = objects.insert(place, object),
+            "DELETED" if known => _ = objects.remove(&place),
+            kind => panic!("{kind} of {place}, which was there: {known}"),
+        }
+        if is_marker {
+            return objects;
+        }
+    }
+}
+
 #[test]
-fn a_kill_under_load_loses_nothing_that_was_acknowledged() {
-    const ROUNDS: usize = 3;
+fn a_kill_under_load_loses_nothing_that_was_acknowledged_and_no_watch_an_event() {
+    const ROUNDS: usize = 50;
     const WRITERS: usize = 8;
-    const ENOUGH: usize = 200;
+    const ENOUGH: usize = 40;
     let mut server = Server::start();
     for round in 0..ROUNDS {
+        let (before, revision) = everything(&server.admin());
         let done = AtomicUsize::new(0);
         let places: Vec<String> =
             (0..WRITERS).map(|it| at("amber", &format!("kill-{round}-{it}"), APIEXPORTS)).collect();
@@ -84,10 +125,15 @@ fn a_kill_under_load_loses_nothing_that_was_acknowledged() {
             writers.into_iter().map(|it| it.join().unwrap()).collect()
         });
         server.start_again();
+        assert!(!server.said().contains("lost"), "kill {round}: {}", server.said());
         let client = server.admin();
         for (place, memory) in places.iter().zip(&memories) {
             check(&client, place, memory);
         }
+        let marker = at("amber", "markers", APIEXPORTS);
+        let marker = client.post(marker, &api_export(&format!("round-{round}"))).object(201);
+        let told = caught_up(&client, before, &revision, &marker);
+        assert!(told == everything(&client).0, "a watch over kill {round} does not add up");
     }
 }
 

@@ -52,6 +52,28 @@ fn assert_too_many(answer: &Answer, what: &str) {
 }
 
 #[test]
+fn a_request_ends_after_the_time_that_it_has() {
+    let server = Server::shared();
+    let client = server.admin();
+    let exports = at("amber", "time-limit", APIEXPORTS);
+    let post = |time: &str| {
+        let request = Request::new("POST", format!("{exports}?timeout={time}"));
+        client.begin(&request.json(&api_export("one")))
+    };
+    assert_eq!(
+        post("200ms").answer().refusal_line(),
+        "504 Timeout: Timeout: request did not complete within the allotted timeout"
+    );
+    // A watch ends when `timeoutSeconds` says so.
+    let now = client.get(&exports).object(200);
+    let now = now["metadata"]["resourceVersion"].as_str().unwrap();
+    let query = format!("watch=true&resourceVersion={now}&timeout=1ms");
+    let mut watch = client.watch(format!("{exports}?{query}"));
+    post("1h").finish().object(201);
+    assert_eq!(watch.next_named().0, "ADDED one");
+}
+
+#[test]
 fn reads_over_the_limit_are_refused_until_others_are_answered() {
     let server = Server::start_with(&["--max-requests-inflight=2"]);
     let exports = long_list(&server);

@@ -9,7 +9,7 @@
 
 mod strategic;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::model::json::tree;
 
@@ -28,6 +28,25 @@ pub enum PatchKind {
     /// As [`Merge`](Self::Merge), and lists can be merged too.
     Strategic,
 }
+
+/// A patch that can be applied to objects, any number of times.
+#[derive(Debug)]
+pub struct Patch {
+    change: Change,
+    /// What a reader of it would not expect: members that are given twice or that mean
+    /// nothing.
+    pub findings: Vec<String>,
+}
+
+#[derive(Debug)]
+enum Change {
+    Json(json_patch::Patch),
+    Merge(Value),
+    Strategic(Map<String, Value>),
+}
+
+/// The members of an operation of a JSON Patch.
+const OPERATION: [&str; 4] = ["op", "path", "from", "value"];
 
 /// The patch does not change the object.
 #[derive(Debug, thiserror::Error)]
@@ -76,31 +95,44 @@ impl PatchKind {
         if strategic::is_supported(group) { all } else { &all[..2] }
     }
 
-    /// What `object` becomes, as canonical JSON without a newline. Both are JSON.
-    pub fn apply(self, object: &[u8], patch: &[u8]) -> Result<Vec<u8>, PatchError> {
-        let mut value: Value = serde_json::from_slice(object).map_err(PatchError::Malformed)?;
-        match self {
-            Self::Json => {
+    /// Reads a patch of this form.
+    pub fn read(self, patch: &[u8]) -> Result<Patch, PatchError> {
+        let (value, duplicates) = tree::read(patch).map_err(PatchError::Malformed)?;
+        let what = if self == Self::Json { "json patch duplicate" } else { "duplicate" };
+        let mut findings: Vec<String> =
+            duplicates.into_iter().map(|path| format!("{what} field \"{path}\"")).collect();
+        let change = match (self, value) {
+            (Self::Json, value) => {
+                findings.extend(unknown_members(&value));
                 let patch: json_patch::Patch =
-                    serde_json::from_slice(patch).map_err(PatchError::Malformed)?;
+                    serde_json::from_value(value).map_err(PatchError::Malformed)?;
                 if patch.0.len() > OPERATIONS_MAX {
                     return Err(PatchError::TooLong(patch.0.len()));
                 }
-                json_patch::patch(&mut value, &patch).map_err(PatchError::Json)?;
+                Change::Json(patch)
             }
-            Self::Merge => {
-                let patch: Value = serde_json::from_slice(patch).map_err(PatchError::Malformed)?;
-                if !patch.is_object() {
-                    return Err(PatchError::NotAnObject);
-                }
-                json_patch::merge(&mut value, &patch);
+            (Self::Merge, value @ Value::Object(_)) => Change::Merge(value),
+            (Self::Strategic, Value::Object(changes)) => Change::Strategic(changes),
+            _ => return Err(PatchError::NotAnObject),
+        };
+        Ok(Patch { change, findings })
+    }
+}
+
+impl Patch {
+    /// What `object`, which is JSON, becomes, as canonical JSON without a newline.
+    pub fn apply(&self, object: &[u8]) -> Result<Vec<u8>, PatchError> {
+        let mut value: Value = serde_json::from_slice(object).map_err(PatchError::Malformed)?;
+        match &self.change {
+            Change::Json(patch) => {
+                json_patch::patch(&mut value, patch).map_err(PatchError::Json)?;
             }
-            Self::Strategic => {
-                let patch: Value = serde_json::from_slice(patch).map_err(PatchError::Malformed)?;
-                let (Value::Object(object), Value::Object(changes)) = (&mut value, patch) else {
-                    return Err(PatchError::NotAnObject);
+            Change::Merge(patch) => json_patch::merge(&mut value, patch),
+            Change::Strategic(changes) => {
+                let Value::Object(object) = &mut value else {
+                    return Err(PatchError::Destructive);
                 };
-                strategic::apply(object, changes).map_err(PatchError::Strategic)?;
+                strategic::apply(object, changes.clone()).map_err(PatchError::Strategic)?;
             }
         }
         if !value.is_object() {
@@ -108,6 +140,16 @@ impl PatchKind {
         }
         Ok(tree::to_vec(&value))
     }
+}
+
+/// What the operations of a JSON Patch have beside what they should.
+fn unknown_members(patch: &Value) -> impl Iterator<Item = String> {
+    let operations = patch.as_array().into_iter().flatten().enumerate();
+    operations.flat_map(|(at, operation)| {
+        let members = operation.as_object().into_iter().flat_map(Map::keys);
+        let unknown = members.filter(|name| !OPERATION.contains(&name.as_str()));
+        unknown.map(move |name| format!("json patch unknown field \"[{at}].{name}\""))
+    })
 }
 
 #[cfg(test)]
@@ -119,7 +161,8 @@ mod tests {
 
     fn patched(kind: PatchKind, patch: &str) -> Result<String, String> {
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        kind.apply(OBJECT, patch.as_bytes()).map(text).map_err(|it| it.to_string())
+        let patch = kind.read(patch.as_bytes()).map_err(|it| it.to_string())?;
+        patch.apply(OBJECT).map(text).map_err(|it| it.to_string())
     }
 
     #[test]
@@ -198,6 +241,22 @@ mod tests {
         assert_eq!(
             patched(PatchKind::Json, &long),
             Err("The allowed maximum operations in a JSON patch is 10000, got 10001".to_owned())
+        );
+    }
+    #[test]
+    fn what_is_odd_about_a_patch_is_found() {
+        let found = |kind: PatchKind, patch: &str| kind.read(patch.as_bytes()).unwrap().findings;
+        let merge = r#"{"spec":{"a":1,"a":2},"metadata":{"name":"x","name":"x"}}"#;
+        let both = ["duplicate field \"spec.a\"", "duplicate field \"metadata.name\""];
+        assert_eq!(found(PatchKind::Merge, merge), both);
+        assert_eq!(found(PatchKind::Strategic, merge), both);
+        assert_eq!(
+            found(
+                PatchKind::Json,
+                r#"[{"op":"test","path":"/a","value":1},
+                    {"op":"add","path":"/a","value":{"b":1,"b":2},"nope":1}]"#
+            ),
+            ["json patch duplicate field \"[1].value.b\"", "json patch unknown field \"[1].nope\"",]
         );
     }
 }

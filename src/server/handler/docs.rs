@@ -27,7 +27,8 @@ impl App {
             if check == "shutdown" && path != "/readyz" {
                 continue;
             }
-            if check == "store" && path == "/livez" && self.options.store_is_elsewhere {
+            // A new start mends neither a full disk nor an etcd, and would end the watches.
+            if check == "store" && path == "/livez" {
                 continue;
             }
             if excluded.contains(&check) {

@@ -48,7 +48,7 @@ pub use watch::BOOKMARK_INTERVAL;
 /// The largest body of a request, in bytes: that of the original.
 pub const BODY_BYTES_MAX: usize = 3 << 20;
 
-/// How long anything but a watch may take: that of the original.
+/// How long anything but a watch may take, unless the client says less: that of the original.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The longest name of a field manager, in bytes: that of the original.
@@ -88,8 +88,6 @@ pub struct AppOptions {
     pub compress: Compress,
     /// How often a watcher that asks for bookmarks is told how far it has come.
     pub bookmark_interval: Duration,
-    /// Whether the store is another program, which a restart of this one does not mend.
-    pub store_is_elsewhere: bool,
     /// What ails the store, if anything does.
     pub trouble: Box<dyn Fn() -> Option<String> + Send + Sync>,
     /// What the store did, for the metrics.
@@ -172,6 +170,8 @@ impl App {
                     _ => Access::ReadCache,
                 };
                 admit(&identity, access, &head.method, &scoped.path)?;
+                // Nothing here takes long, but what makes no sense is said everywhere.
+                query.timeout()?;
                 if access == Access::Health {
                     return self.document(&scoped, head, &query);
                 }
@@ -221,7 +221,8 @@ impl App {
         if verb == "watch" {
             return call.watch(self.enter(RequestKind::Watch, identity)?, place).await;
         }
-        let answer = tokio::time::timeout(REQUEST_TIMEOUT, call.run(verb, body)).await;
+        let timeout = query.timeout()?.map_or(REQUEST_TIMEOUT, |it| it.min(REQUEST_TIMEOUT));
+        let answer = tokio::time::timeout(timeout, call.run(verb, body)).await;
         let answer = answer.unwrap_or_else(|_| Err(ApiError::timed_out()))?;
         // What goes to the connection in one piece has been answered.
         if !answer.body().is_longer_than(SEND_BUFFER_BYTES) {

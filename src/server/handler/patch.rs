@@ -26,7 +26,7 @@ const NO_APPLY: &str = "server-side apply is not supported: send a JSON patch or
 
 impl Call<'_> {
     pub(super) async fn patch(&self, body: Bytes) -> Result<Response<Body>, ApiError> {
-        let patch = self.patch_kind()?;
+        let kind = self.patch_kind()?;
         let Some(name) = self.path.name.as_deref() else {
             return Err(ApiError::bad_request("name must be provided"));
         };
@@ -39,6 +39,7 @@ impl Call<'_> {
         }
         let validation = self.field_validation("PatchOptions")?;
         let dry_run = self.query.dry_run("PatchOptions")?;
+        let patch = kind.read(&body).map_err(|error| refused(&error, &subject, name))?;
         let place = self.place(name)?;
         let key = self.app.keys.key(&place);
         let api_version = subject.kind.api_version(subject.version);
@@ -49,10 +50,10 @@ impl Call<'_> {
                 let mut before = Vec::with_capacity(old.len() + 32);
                 old.write(&mut before, &api_version, None);
                 let after =
-                    patch.apply(&before, &body).map_err(|error| refused(&error, &subject, name))?;
+                    patch.apply(&before).map_err(|error| refused(&error, &subject, name))?;
                 let after = Bytes::from(after);
                 check_version(&after, &subject, name)?;
-                let incoming = Incoming::read(after, &subject, validation)
+                let incoming = Incoming::read_patched(after, &subject, validation, &patch.findings)
                     .map_err(|error| left_unreadable(error, &subject, name))?;
                 check_name(&incoming.metadata, name)?;
                 plan::check_same_uid(&subject, &incoming, name, old)?;

@@ -57,6 +57,16 @@ impl Incoming {
         subject: &Subject<'_>,
         validation: FieldValidation,
     ) -> Result<Self, ApiError> {
+        Self::read_patched(body, subject, validation, &[])
+    }
+
+    /// Reads what a patch has made of an object, with what was found in the patch.
+    pub fn read_patched(
+        body: Bytes,
+        subject: &Subject<'_>,
+        validation: FieldValidation,
+        found: &[String],
+    ) -> Result<Self, ApiError> {
         let sent = body.clone();
         let (bytes, scan, duplicates) = canonical(body, subject)?;
         check_type(&bytes, &scan, &sent, subject)?;
@@ -72,7 +82,8 @@ impl Incoming {
         check_kind(&bytes, &scan, &metadata, subject)?;
         let duplicates = duplicates.into_iter().map(|path| format!("duplicate field \"{path}\""));
         let unknown = unknown.into_iter().map(|name| format!("unknown field \"metadata.{name}\""));
-        let findings: Vec<String> = duplicates.chain(unknown).collect();
+        let findings: Vec<String> =
+            found.iter().cloned().chain(duplicates).chain(unknown).collect();
         if validation == FieldValidation::Strict && !findings.is_empty() {
             return Err(cannot(format!("strict decoding error: {}", findings.join(", "))));
         }

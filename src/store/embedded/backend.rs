@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::home::{Home, sync_dir};
@@ -23,6 +24,10 @@ const TABLE_BYTES: u64 = 16 << 20;
 
 /// How long a failed store is left alone before it is opened again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// The most that is written to see whether a failed store can be written again. Larger
+/// batches are rare, and this stays in the log for a while.
+const ROOM_MAX: usize = 1 << 20;
 
 /// Changes that are forgotten in one batch, so that a write never waits long.
 const FORGET_MAX: usize = 4096;
@@ -114,7 +119,12 @@ struct State {
 /// Whether the log can be used.
 enum Condition {
     Open(Log),
-    Failed { reason: String, since: Instant },
+    Failed {
+        reason: String,
+        since: Instant,
+        /// Bytes that could not be written: with room for fewer nothing is better.
+        bytes: usize,
+    },
 }
 
 impl EmbeddedOptions {
@@ -220,7 +230,7 @@ impl Embedded {
         if let Condition::Open(log) = &state.log
             && let Err(error) = shielded(&state.home.log(), || log.check())
         {
-            self.fail(state, &error);
+            self.fail(state, &error, 0);
         }
         self.reopen_if_failed(state).err().map(|error| error.chain())
     }
@@ -256,7 +266,9 @@ impl Embedded {
                 Ok((first.0..=state.given.0).map(|revision| Ok(Revision(revision))).collect())
             }
             Err(error) => {
-                self.fail(state, &error);
+                let len =
+                    |write: &Write| write.key.len() + write.value.as_ref().map_or(0, Bytes::len);
+                self.fail(state, &error, batch.iter().map(len).sum());
                 Err(error)
             }
         }
@@ -292,12 +304,13 @@ impl Embedded {
         step(&**observer).map_err(|source| Error::Io { doing: "write to the log".into(), source })
     }
 
-    /// Closes the log: what it holds in memory can no longer be trusted.
-    fn fail(&self, state: &mut State, error: &Error) {
+    /// Closes the log: what it holds in memory can no longer be trusted. It failed to write
+    /// about `bytes`.
+    fn fail(&self, state: &mut State, error: &Error, bytes: usize) {
         self.tally.failures.fetch_add(1, Ordering::Relaxed);
         let reason = error.chain();
         tracing::error!(error = reason, "a write to the store failed; writes are refused for now");
-        let failed = Condition::Failed { reason, since: Instant::now() };
+        let failed = Condition::Failed { reason, since: Instant::now(), bytes };
         let log = std::mem::replace(&mut state.log, failed);
         // Closing it tries to sync once more, which may fail in any way.
         _ = shielded(&state.home.log(), || {
@@ -308,11 +321,11 @@ impl Embedded {
 
     /// Opens a log that failed again, if it was left alone for long enough.
     fn reopen_if_failed(&self, state: &mut State) -> Result<(), Error> {
-        let Condition::Failed { reason, since } = &mut state.log else { return Ok(()) };
+        let Condition::Failed { reason, since, bytes } = &mut state.log else { return Ok(()) };
         if since.elapsed() < self.options.retry_pause {
             return Err(Error::Suspended { reason: reason.clone() });
         }
-        match reopen(&state.home, &self.options, state.answered) {
+        match reopen(&state.home, &self.options, state.answered, *bytes) {
             Ok(log) => {
                 tracing::info!("the store was opened again; writes go on");
                 self.tally.reopens.fetch_add(1, Ordering::Relaxed);
@@ -335,7 +348,7 @@ impl Embedded {
             let (path, high) = (state.home.log(), state.answered);
             let log = state.log.get_mut()?;
             if let Err(error) = shielded(&path, || log.forget(&forget, high)) {
-                self.fail(&mut state, &error);
+                self.fail(&mut state, &error, 0);
                 return Err(error);
             }
             self.tally.forgotten.fetch_add(forget.changes.len() as u64, Ordering::Relaxed);
@@ -372,12 +385,19 @@ impl Drop for State {
 /// Opens the log after a failure and brings it back to the last answered write.
 ///
 /// Batches that failed may be there, in part answered with an error, in part
-/// planned on each other. Nobody has seen them, so they are taken out.
-fn reopen(home: &Home, options: &EmbeddedOptions, answered: Revision) -> Result<Log, Error> {
+/// planned on each other. Nobody has seen them, so they are taken out. The disk must have
+/// room for as many `bytes` as failed: where there is room for a smaller write alone, the
+/// store would come and go with each.
+fn reopen(
+    home: &Home,
+    options: &EmbeddedOptions,
+    answered: Revision,
+    bytes: usize,
+) -> Result<Log, Error> {
     journal::rewind(&home.log(), answered)?;
     let log = Log::open(&home.log(), options.table_bytes)?;
     check_reach(home, log.reach()?.revision, answered)?;
-    shielded(&home.log(), || log.cut_after(answered))?;
+    shielded(&home.log(), || log.cut_after(answered, bytes.min(ROOM_MAX)))?;
     Ok(log)
 }
 

@@ -6,6 +6,7 @@
 //!         high     → revision        the counter when something was last forgotten
 //!         life/R   → revision        R began a life, the one before ended there
 //!         floor/T  → revision        how far back the history of type T reaches
+//!         room     → zeros           written to see whether the disk has room again
 //! ```
 //!
 //! A batch goes into fjall's journal, which is synced before the batch is
@@ -57,6 +58,7 @@ const BIRTH: &[u8] = b"birth";
 const HIGH: &[u8] = b"high";
 const FLOOR: &[u8] = b"floor/";
 const LIFE: &[u8] = b"life/";
+const ROOM: &[u8] = b"room";
 
 /// An open log.
 pub(super) struct Log {
@@ -229,10 +231,11 @@ impl Log {
     }
 
     /// Removes every change after `revision`, and notes it as the counter: also
-    /// where nothing is removed, this is a write that reached the disk.
-    pub(super) fn cut_after(&self, revision: Revision) -> Result<(), Error> {
+    /// where nothing is removed, this is a write that reached the disk, of `room` bytes.
+    pub(super) fn cut_after(&self, revision: Revision, room: usize) -> Result<(), Error> {
         let mut batch = self.db.batch().durability(Some(PersistMode::SyncAll));
         batch.insert(&self.meta, HIGH, revision.0.to_be_bytes());
+        batch.insert(&self.meta, ROOM, vec![0; room]);
         for pair in self.records.range(revision.next().0.to_be_bytes()..) {
             let key =
                 pair.key().map_err(|error| unreadable(&self.path, "read the log in", error))?;

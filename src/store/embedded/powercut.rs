@@ -28,7 +28,7 @@ use crate::model::Revision;
 use crate::store::{Backend, Change, Expect, Forget, Forgotten, Loaded, TypeKey, Write};
 
 /// Power cuts in one run. Each takes some milliseconds.
-const CUTS: usize = 300;
+const CUTS: usize = 1000;
 
 /// Batches between two restarts of the store that is watched.
 const BATCHES_PER_LIFE: usize = 40;

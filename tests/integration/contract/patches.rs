@@ -327,6 +327,20 @@ fn a_patch_has_options() {
                 .patch(MERGE_PATCH, r#"{"metadata":{"lables":{"a":"b"}},"spec":{"a":2}}"#)
                 .query("?fieldValidation=Ignore")
                 .told("200 /header/warning=- /spec/a=2"),
+            row("fields that are given twice are warned of, and the last counts")
+                .patch(MERGE_PATCH, r#"{"spec":{"a":2,"a":3}}"#)
+                .told(r#"200 /header/warning="299 - \"duplicate field \\\"spec.a\\\"\"" /spec/a=3"#),
+            row("or refused")
+                .patch(MERGE_PATCH, r#"{"spec":{"a":2,"a":3}}"#)
+                .query("?fieldValidation=Strict")
+                .told("422 Invalid: …")
+                .then("the same"),
+            row("an operation with a member that means nothing")
+                .patch(JSON_PATCH, r#"[{"op":"add","path":"/spec/b","value":1,"nope":1}]"#)
+                .told(r#"200 /header/warning="299 - \"json patch unknown field \\\"[0].nope\\\"\"" /spec/b=1"#),
+            row("an operation with a member that is given twice")
+                .patch(JSON_PATCH, r#"[{"op":"add","op":"add","path":"/spec/b","value":1}]"#)
+                .told(r#"200 /header/warning="299 - \"json patch duplicate field \\\"[0].op\\\"\"" /spec/b=1"#),
             row("strict, and nothing to say")
                 .patch(MERGE_PATCH, r#"{"spec":{"a":2}}"#)
                 .query("?fieldValidation=Strict")

@@ -178,6 +178,26 @@ fn a_list_has_pages_and_an_end() {
     check(
         "list-pages",
         &[
+            list("time", "?timeout=10s", ONE),
+            list("more time than there is", "?timeout=1h", ONE),
+            list("no time is as much as there is", "?timeout=0s", ONE),
+            list("a time below nothing", "?timeout=-1s", ONE),
+            list("an empty time", "?timeout=", ONE),
+            list(
+                "a time that is none",
+                "?timeout=bad",
+                "400 BadRequest: invalid timeout specified in the request URL - time: invalid duration \"bad\"",
+            ),
+            list(
+                "a time without a unit",
+                "?timeout=5",
+                "400 BadRequest: invalid timeout specified in the request URL - time: missing unit in duration \"5\"",
+            ),
+            list(
+                "a time in days",
+                "?timeout=5d",
+                "400 BadRequest: invalid timeout specified in the request URL - time: unknown unit \"d\" in duration \"5d\"",
+            ),
             list("no limit", "?limit=0", ONE),
             list("a limit below nothing", "?limit=-1", ONE),
             list(

@@ -329,6 +329,12 @@ impl Begun {
     pub fn finish(mut self) -> Answer {
         self.stream.write_all(&[self.last]).unwrap();
         self.stream.flush().unwrap();
+        self.answer()
+    }
+
+    /// Reads the answer of a server that does not wait for the last byte.
+    #[track_caller]
+    pub fn answer(self) -> Answer {
         let mut reader = Reader::new(self.stream);
         let head = reader.head().unwrap();
         let body = reader.body(&head).unwrap();

@@ -12,14 +12,17 @@ use super::{CommandOutput, Server, TestEnv};
 /// we serve. An older one wants version 2 of `OpenAPI`, which no kcp cache server has.
 const VALIDATES_SINCE: u32 = 27;
 
+/// The first minor version whose `wait` knows `--for=jsonpath`.
+const WAITS_FOR_VALUES_SINCE: u32 = 23;
+
 /// The verbs that validate, and so know the flag that turns it off.
-const VALIDATING: [&str; 3] = ["create", "replace", "apply"];
+const VALIDATING: [&str; 4] = ["create", "replace", "apply", "edit"];
 
 /// kubectl with a kubeconfig for one cluster of one shard.
 pub struct Kubectl<'a> {
     env: &'a TestEnv,
     kubeconfig: PathBuf,
-    validates: bool,
+    minor: u32,
 }
 
 impl<'a> Kubectl<'a> {
@@ -27,13 +30,17 @@ impl<'a> Kubectl<'a> {
     pub fn new(server: &'a Server, shard: &str, cluster: &str) -> Self {
         let env = server.env();
         let kubeconfig = server.kubeconfig(shard, cluster);
-        let validates = minor_version(env) >= VALIDATES_SINCE;
-        Self { env, kubeconfig, validates }
+        Self { env, kubeconfig, minor: minor_version(env) }
     }
 
     /// Whether it is new enough to ask for the `OpenAPI` documents that we serve.
     pub fn validates(&self) -> bool {
-        self.validates
+        self.minor >= VALIDATES_SINCE
+    }
+
+    /// Whether it can wait for any value.
+    pub fn waits_for_values(&self) -> bool {
+        self.minor >= WAITS_FOR_VALUES_SINCE
     }
 
     /// Runs it to its end.
@@ -53,7 +60,7 @@ impl<'a> Kubectl<'a> {
         for (index, arg) in args.into_iter().enumerate() {
             let arg = arg.as_ref();
             command.arg(arg);
-            if index == 0 && !self.validates && VALIDATING.iter().any(|it| arg == *it) {
+            if index == 0 && !self.validates() && VALIDATING.iter().any(|it| arg == *it) {
                 command.arg("--validate=false");
             }
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use crate::api;
+use crate::model::duration::DurationError;
 
 /// A number of bytes, such as `256MiB`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,8 +41,7 @@ impl FromStr for ByteCount {
 
 /// A span of time that is not negative, such as `100ms`.
 pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
-    let span: api::Duration =
-        text.parse().map_err(|error: api::DurationError| error.to_string())?;
+    let span: api::Duration = text.parse().map_err(|error: DurationError| error.to_string())?;
     span.to_std().ok_or_else(|| "expected no negative span of time".to_owned())
 }
 

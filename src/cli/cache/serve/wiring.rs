@@ -74,7 +74,6 @@ impl Server {
             synthetic_delay: settings.synthetic_delay,
             compress: settings.compress,
             bookmark_interval: settings.limits.bookmark_interval,
-            store_is_elsewhere: store.is_shared(),
             trouble: {
                 let (pulse, view) = (pulse.clone(), Arc::clone(&view));
                 Box::new(move || pulse.trouble().or_else(|| encrypted(&view)))

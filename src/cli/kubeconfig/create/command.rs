@@ -17,6 +17,7 @@ use crate::kubeconfig::{
     Access, Credential, Request, ServerUrl, Target, TargetKind, Workspace, is_object_name,
     kubeconfig_secret,
 };
+use crate::model::duration::DurationError;
 use crate::pki::{Issued, Leaf, PkiError, Validity};
 use crate::server::auth::GROUP_READER;
 
@@ -164,8 +165,7 @@ impl FromStr for Life {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let text: api::Duration =
-            text.parse().map_err(|error: api::DurationError| error.to_string())?;
+        let text: api::Duration = text.parse().map_err(|error: DurationError| error.to_string())?;
         let span = text.to_std().filter(|span| *span >= VALIDITY_MIN);
         let span = span.ok_or("expected one hour (`1h`) or more")?;
         Ok(Self { text, span })
