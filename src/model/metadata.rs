@@ -50,7 +50,7 @@ const ALL: [(Field, &str, Shape); FIELDS] = [
     (Field::DeletionTimestamp, "deletionTimestamp", Shape::Time),
     (Field::Finalizers, "finalizers", Shape::Array),
     (Field::GenerateName, "generateName", Shape::Text),
-    (Field::Generation, "generation", Shape::Integer),
+    (Field::Generation, "generation", Shape::Count),
     (Field::Labels, "labels", Shape::Texts),
     (Field::ManagedFields, "managedFields", Shape::Array),
     (Field::Name, "name", Shape::Text),
@@ -65,6 +65,8 @@ const ALL: [(Field, &str, Shape); FIELDS] = [
 enum Shape {
     Text,
     Integer,
+    /// An integer that means nothing if it is 0.
+    Count,
     Time,
     Texts,
     Array,
@@ -217,9 +219,13 @@ fn normal(
         (Shape::Text, [b'"', ..]) | (Shape::Array, [b'[', ..]) => keep(),
         (Shape::Text, _) => return wrong("a string"),
         (Shape::Array, _) => return wrong("an array"),
-        (Shape::Integer, b"0") => None,
-        (Shape::Integer, _) if raw.iter().all(|b| b.is_ascii_digit() || *b == b'-') => keep(),
-        (Shape::Integer, _) => return wrong("an integer"),
+        (Shape::Count, b"0") => None,
+        (Shape::Integer | Shape::Count, _)
+            if raw.iter().all(|b| b.is_ascii_digit() || *b == b'-') =>
+        {
+            keep()
+        }
+        (Shape::Integer | Shape::Count, _) => return wrong("an integer"),
         (Shape::Time, [b'"', text @ .., b'"']) => match normal_time(text) {
             Some(None) => keep(),
             Some(Some(time)) => Some(time),
@@ -300,10 +306,11 @@ mod tests {
     #[test]
     fn what_means_nothing_is_dropped() {
         let (kept, unknown) = read(
-            r#"{"annotations":{},"bogus":1,"creationTimestamp":null,"finalizers":[],"labels":{"a":null},"name":"x","resourceVersion":"7","selfLink":"s"}"#,
+            r#"{"annotations":{},"bogus":1,"creationTimestamp":null,"deletionGracePeriodSeconds":0,"finalizers":[],"generation":0,"labels":{"a":null},"name":"x","resourceVersion":"7","selfLink":"s"}"#,
         )
         .unwrap();
-        assert_eq!(kept, r#"{"labels":{"a":""},"name":"x"}"#);
+        // No time to wait is not the same as nothing said.
+        assert_eq!(kept, r#"{"deletionGracePeriodSeconds":0,"labels":{"a":""},"name":"x"}"#);
         assert_eq!(unknown, ["bogus"]);
     }
 

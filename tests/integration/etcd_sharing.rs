@@ -74,6 +74,26 @@ fn keys_and_values_are_those_of_the_original() {
 }
 
 #[test]
+fn values_are_the_bytes_that_the_original_stored() {
+    let etcd = Etcd::start();
+    let server = Server::start_on(&etcd, &[]);
+    let client = server.admin();
+    let recorded = include_str!("../golden/etcd/values.txt");
+    let lines: Vec<&str> =
+        recorded.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    let mut compared = 0;
+    for record in lines.chunks(4) {
+        let &[path, body, key, value] = record else { panic!("{record:?}") };
+        let target = at(SHARD, CLUSTER, &format!("apis/{}", path.strip_prefix("> ").unwrap()));
+        client.send(&Request::new("POST", target).body(body)).object(201);
+        let stored = etcd.get(&format!("/cache/{}", key.strip_prefix("< ").unwrap())).unwrap();
+        assert_eq!(String::from_utf8(stored.value).unwrap(), format!("{value}\n"));
+        compared += 1;
+    }
+    assert_eq!(compared, 8);
+}
+
+#[test]
 fn a_second_server_writes_no_definition_again() {
     let etcd = Etcd::start();
     let first = Server::start_on(&etcd, &[]);
