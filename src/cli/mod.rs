@@ -13,6 +13,7 @@ mod init;
 mod kubeconfig;
 mod man;
 mod runtime;
+mod validate;
 mod version;
 
 use std::ffi::OsString;
@@ -47,6 +48,7 @@ pub(crate) struct Cli {
 enum Command {
     #[command(subcommand)]
     Init(Box<init::Command>),
+    Validate(validate::ValidateArgs),
     #[command(subcommand)]
     Cache(cache::Command),
     #[command(subcommand)]
@@ -95,6 +97,7 @@ fn finish(result: Result<(), CliError>) -> ExitCode {
 fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         Command::Init(command) => init::run(*command),
+        Command::Validate(args) => validate::run(args),
         Command::Cache(command) => cache::run(command),
         Command::Kubeconfig(command) => kubeconfig::run(command),
         Command::Version(args) => version::run(args),

@@ -45,6 +45,7 @@ mod snapshots;
 mod support;
 mod user_types;
 mod user_types_extras;
+mod validate;
 mod watch_scripts;
 mod watches;
 
