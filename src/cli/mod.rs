@@ -7,6 +7,7 @@
 mod args;
 mod cache;
 mod completions;
+mod crds;
 mod files;
 mod help;
 mod init;
@@ -53,6 +54,7 @@ enum Command {
     Cache(cache::Command),
     #[command(subcommand)]
     Kubeconfig(kubeconfig::Command),
+    Crds(crds::CrdsArgs),
     Version(version::VersionArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -100,6 +102,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
         Command::Validate(args) => validate::run(args),
         Command::Cache(command) => cache::run(command),
         Command::Kubeconfig(command) => kubeconfig::run(command),
+        Command::Crds(args) => crds::run(args),
         Command::Version(args) => version::run(args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
