@@ -63,6 +63,31 @@ pub fn unknown_fields(kind: Kind, tree: &Value) -> Vec<String> {
     found
 }
 
+/// The tree as our types take it: without fields that are null, which a server drops,
+/// and with quantities that are numbers as the text that they stand for.
+pub(super) fn plain_form(kind: Kind, tree: &Value) -> Value {
+    fn form(schema: &Value, value: &Value) -> Value {
+        match value {
+            Value::Object(map) => {
+                let fields = map.iter().filter(|it| !it.1.is_null()).map(|(name, value)| {
+                    let own = schema["properties"].get(name);
+                    let own = own.unwrap_or(&schema["additionalProperties"]);
+                    (name.clone(), form(own, value))
+                });
+                Value::Object(fields.collect())
+            }
+            Value::Array(items) => {
+                Value::Array(items.iter().map(|it| form(&schema["items"], it)).collect())
+            }
+            Value::Number(number) if schema["x-kubernetes-int-or-string"] == true => {
+                Value::String(number.to_string())
+            }
+            other => other.clone(),
+        }
+    }
+    form(schema(kind), tree)
+}
+
 /// The schema of a kind, made once.
 fn schema(kind: Kind) -> &'static Value {
     static SCHEMAS: [OnceLock<Value>; 6] = [const { OnceLock::new() }; 6];
@@ -81,6 +106,10 @@ fn structural(schema: &Value, value: &Value, path: &str, found: &mut Vec<Violati
     if schema["x-kubernetes-int-or-string"] == true {
         if !value.is_i64() && !value.is_string() {
             report("expected an integer or a string".to_owned());
+        } else if let (Some(text), Some(pattern)) = (value.as_str(), schema["pattern"].as_str())
+            && Regex::new(pattern).is_ok_and(|it| !it.is_match(text))
+        {
+            report(format!("`{text}` is no quantity, such as `500m` or `2Gi`"));
         }
         return;
     }
@@ -179,7 +208,7 @@ fn list(schema: &Value, items: &[Value], path: &str, found: &mut Vec<Violation>)
 fn unknown(schema: &Value, value: &Value, path: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(map) => {
-            for (name, value) in map {
+            for (name, value) in map.iter().filter(|it| !it.1.is_null()) {
                 let path = format!("{path}.{name}");
                 if let Some(schema) = schema["properties"].get(name) {
                     unknown(schema, value, &path, found);
@@ -322,8 +351,20 @@ mod tests {
         );
         // Nobody would write these, but the operator's own CRDs let them pass.
         assert!(kubeconfig(&json!({ "secretRef": {}, "groups": [] })).is_empty());
-        let quantity = json!({ "emptyDir": { "sizeLimit": 5 }, "name": "a" });
-        assert!(cache(&json!({ "extraVolumes": [quantity] })).is_empty());
+        let limited = |limit: Value| {
+            let volume = json!({ "emptyDir": { "sizeLimit": limit }, "name": "a" });
+            cache(&json!({ "extraVolumes": [volume] }))
+        };
+        for sound in
+            [json!(5), json!("5"), json!("500m"), json!("1.5Gi"), json!("1e3"), json!(null)]
+        {
+            assert!(limited(sound.clone()).is_empty(), "{sound}");
+        }
+        assert_eq!(
+            limited(json!("5 GB")),
+            ["spec.extraVolumes[0].emptyDir.sizeLimit: `5 GB` is no quantity, such as `500m` or \
+              `2Gi`"]
+        );
     }
 
     #[test]

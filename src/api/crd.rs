@@ -40,7 +40,8 @@ const REFERENCES: [&str; 10] = [
 
 /// Objects within Kubernetes' types that are set as a whole. `secretRef` and the like are
 /// among them wherever they hold a name alone.
-const ATOMIC: [&str; 9] = [
+const ATOMIC: [&str; 10] = [
+    "preference",
     "labelSelector",
     "namespaceSelector",
     "selector",
@@ -51,6 +52,24 @@ const ATOMIC: [&str; 9] = [
     "dataSource",
     "requiredDuringSchedulingIgnoredDuringExecution",
 ];
+
+/// What Kubernetes fills in where a field of a volume is absent, by the volume's type.
+const DEFAULTS: [(&str, &str, &str); 8] = [
+    ("azureDisk", "fsType", "\"ext4\""),
+    ("azureDisk", "readOnly", "false"),
+    ("iscsi", "iscsiInterface", "\"default\""),
+    ("rbd", "keyring", "\"/etc/ceph/keyring\""),
+    ("rbd", "pool", "\"rbd\""),
+    ("rbd", "user", "\"admin\""),
+    ("scaleIO", "fsType", "\"xfs\""),
+    ("scaleIO", "storageMode", "\"ThinProvisioned\""),
+];
+
+/// Fields of an object's metadata that mean something in a template.
+const TEMPLATE_METADATA: [&str; 5] = ["annotations", "finalizers", "labels", "name", "namespace"];
+
+/// A number of something, with a unit: `500m`, `2Gi`, `1e3`.
+const QUANTITY: &str = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+))?$";
 
 /// The CRD of a kind, as a tree.
 pub fn crd(kind: Kind) -> Value {
@@ -67,14 +86,29 @@ pub fn crd(kind: Kind) -> Value {
     // The operator takes an object without a `spec`, and so do we.
     if let Some(schema) = schema.as_object_mut() {
         schema.remove("required");
+        schema.remove("title");
     }
     own(schema, "");
+    schema["properties"]["apiVersion"] =
+        json!({ "type": "string", "description": "Group and version of the object." });
+    schema["properties"]["kind"] =
+        json!({ "type": "string", "description": "Kind of the object." });
+    schema["properties"]["metadata"] = json!({ "type": "object" });
+    let kind = crd["spec"]["names"]["kind"].as_str().unwrap_or_default();
+    crd["spec"]["names"]["listKind"] = format!("{kind}List").into();
     crd
 }
 
 /// Finishes a schema of ours, which stands at the field `name`.
 fn own(schema: &mut Value, name: &str) {
     plain(schema);
+    // Go's own `int`, which has no format.
+    let is_bounded = schema.get("minimum").is_some() && schema.get("maximum").is_some();
+    if (schema["format"] == "int64" || is_bounded)
+        && let Some(map) = schema.as_object_mut()
+    {
+        map.remove("format");
+    }
     if REFERENCES.contains(&name) {
         return reference(schema);
     }
@@ -82,9 +116,17 @@ fn own(schema: &mut Value, name: &str) {
         return conditions(schema);
     }
     if FOREIGN.contains(&name) {
-        let description = schema["description"].take();
+        // What the list itself is, our type has said.
+        let [description, list_type] =
+            ["description", "x-kubernetes-list-type"].map(|it| schema.get(it).cloned());
         foreign(schema, name);
-        schema["description"] = description;
+        for (key, value) in [("description", description), ("x-kubernetes-list-type", list_type)] {
+            match (value, schema.as_object_mut()) {
+                (Some(value), _) => schema[key] = value,
+                (None, Some(map)) => drop(map.remove(key)),
+                (None, None) => {}
+            }
+        }
         return;
     }
     for (name, schema) in properties(schema) {
@@ -106,6 +148,29 @@ fn foreign(schema: &mut Value, name: &str) {
     }
     if is_name(schema) {
         reference(schema);
+    }
+    if schema["x-kubernetes-int-or-string"] == true {
+        *schema = json!({
+            "anyOf": [{ "type": "integer" }, { "type": "string" }],
+            "pattern": QUANTITY,
+            "x-kubernetes-int-or-string": true,
+        });
+    }
+    // A ConfigMap or Secret by its name, which old clients leave empty.
+    if ["configMap", "secret"].contains(&name) && schema["properties"].get("name").is_some() {
+        schema["properties"]["name"]["default"] = "".into();
+        schema["x-kubernetes-map-type"] = "atomic".into();
+        if let Some(map) = schema.as_object_mut() {
+            map.remove("required");
+        }
+    }
+    for (_, field, default) in DEFAULTS.iter().filter(|it| it.0 == name) {
+        schema["properties"][field]["default"] = serde_json::from_str(default).unwrap_or_default();
+    }
+    if name == "volumeClaimTemplate"
+        && let Some(metadata) = schema["properties"]["metadata"]["properties"].as_object_mut()
+    {
+        metadata.retain(|field, _| TEMPLATE_METADATA.contains(&field.as_str()));
     }
     let is_object = schema["type"] == "object";
     if is_object && (ATOMIC.contains(&name) || name == "nodeSelectorTerms[]") {

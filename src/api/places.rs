@@ -63,17 +63,9 @@ impl Walk {
     fn take(&mut self, event: &Event<'_>, span: Span) {
         let at = (span.start.line() + self.line, span.start.col() + 1);
         match event {
-            Event::Scalar(text, ..) => {
-                if !self.is_key(text, at) {
-                    // A null that nobody wrote stands at its key.
-                    self.node(at, !span.is_empty());
-                }
-            }
-            Event::Alias(_) => {
-                if !self.is_key("*", at) {
-                    self.node(at, true);
-                }
-            }
+            // A null that nobody wrote stands at its key.
+            Event::Scalar(text, ..) => self.scalar(text, at, !span.is_empty()),
+            Event::Alias(_) => self.scalar("*", at, true),
             Event::MappingStart(..) => {
                 let path = self.collection(at);
                 self.open.push(Open::Map { path, key: None });
@@ -86,6 +78,12 @@ impl Walk {
                 self.open.pop();
             }
             _ => {}
+        }
+    }
+
+    fn scalar(&mut self, text: &str, at: (usize, usize), shown: bool) {
+        if !self.is_key(text, at) {
+            self.node(at, shown);
         }
     }
 

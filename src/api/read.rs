@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::check::plain_form;
 use super::object::{Kind, Object};
 use super::{
     API_VERSION, CacheServerSpec, CommonShardSpec, FrontProxySpec, GROUP, KubeconfigSpec,
@@ -268,8 +269,8 @@ impl Reader<'_> {
         } else {
             self.typed_tree(kind, tree, at)
         };
-        // A server drops a null before it looks at the type of the field.
-        read.or_else(|error| from_tree(kind, &without_nulls(tree)).map_err(|_| error))
+        // A server takes more than our types do: nulls, and quantities that are numbers.
+        read.or_else(|error| from_tree(kind, &plain_form(kind, tree)).map_err(|_| error))
     }
 
     /// Tells the operator's kinds from all others.
@@ -368,20 +369,6 @@ fn with_empty_spec(kind: Kind, tree: &Value) -> Value {
     tree
 }
 
-/// A tree without the fields that are null. Items of lists stay.
-fn without_nulls(tree: &Value) -> Value {
-    match tree {
-        Value::Object(map) => Value::Object(
-            map.iter()
-                .filter(|(_, value)| !value.is_null())
-                .map(|(key, value)| (key.clone(), without_nulls(value)))
-                .collect(),
-        ),
-        Value::Array(items) => Value::Array(items.iter().map(without_nulls).collect()),
-        other => other.clone(),
-    }
-}
-
 fn yaml_error(error: &serde_yaml::Error, fallback: Place) -> ReadError {
     let message = error.to_string();
     let Some(location) = error.location() else {
@@ -444,6 +431,19 @@ metadata: {name: etcd, namespace: kcp}
     }
 
     #[test]
+    fn a_document_survives_being_written_and_read_again() {
+        for document in read_documents(CACHE, "a.yaml").unwrap() {
+            for text in [
+                serde_json::to_string(&document.tree),
+                Ok(serde_yaml::to_string(&document.tree).unwrap()),
+            ] {
+                let again = read_documents(&text.unwrap(), "b.yaml").unwrap();
+                assert_eq!((&again[0].tree, &again[0].object), (&document.tree, &document.object));
+            }
+        }
+    }
+
+    #[test]
     fn json_and_lists_are_read_too() {
         let cache = serde_json::to_string(&read_documents(CACHE, "").unwrap()[0].tree).unwrap();
         assert_eq!(read_documents(&cache, "a.json").unwrap().len(), 1);
@@ -502,9 +502,14 @@ metadata: {name: etcd, namespace: kcp}
                 assert_eq!(read[0].tree.get("spec"), (rest == "spec:\n").then_some(&Value::Null));
             }
         }
-        let nulls =
-            shard("  etcd: {endpoints: [], prefix: null}\n  extraArgs: null\n  replicas: ~\n");
-        assert_eq!(read_documents(&nulls, "a.yaml").unwrap().len(), 1);
+        let nulls = shard(
+            "  etcd: {endpoints: [], prefix: null}\n  extraArgs: null\n  replicas: ~\n  resources: {limits: {cpu: 2, memory: 1Gi}}\n",
+        );
+        let read = read_documents(&nulls, "a.yaml").unwrap();
+        assert_eq!(read[0].tree["spec"]["resources"]["limits"]["cpu"], 2);
+        let Object::Shard(view) = &read[0].object else { panic!("{read:?}") };
+        let limits = view.spec.common.resources.as_ref().and_then(|it| it.limits.as_ref()).unwrap();
+        assert_eq!(limits["cpu"].0, "2");
     }
 
     #[test]

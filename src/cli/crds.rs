@@ -16,8 +16,8 @@ Examples:
 
 /// Print the definitions of the operator's kinds
 ///
-/// Print a CustomResourceDefinition for each kind of operator.kcp.io/v1alpha1, made
-/// from the types that `kcpctl validate` checks with: what passes there is what a
+/// Print the definition (CRD) of each kind of operator.kcp.io/v1alpha1, made from the
+/// types that `kcpctl validate` checks with: what passes there is what a
 /// cluster with these definitions takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]

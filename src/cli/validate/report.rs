@@ -16,7 +16,6 @@ use crate::term::{self, Output};
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report {
     code: String,
-    #[serde(serialize_with = "severity")]
     pub(super) severity: Severity,
     file: String,
     line: usize,
@@ -26,10 +25,6 @@ pub(super) struct Report {
     path: String,
     message: String,
     hint: String,
-}
-
-fn severity<S: serde::Serializer>(severity: &Severity, out: S) -> Result<S::Ok, S::Error> {
-    out.serialize_str(word(*severity))
 }
 
 fn object<S: serde::Serializer>(subject: &Subject, out: S) -> Result<S::Ok, S::Error> {
