@@ -14,7 +14,8 @@ KCPCTL := $(TARGET)/release/kcpctl
 
 # The tests of the cache's contract, which run on an etcd as they do on the embedded store.
 # One of them is about a counter that begins at the clock, as etcd's does not.
-ON_ETCD := authorization definitions history kubectl lists model objects paths scenarios user_types watches
+ON_ETCD := authorization contract definitions history kubectl lists model objects paths scenarios \
+	user_types watch_scripts watches
 
 # Where `make serve` listens, keeps its data, and finds its installation.
 LISTEN ?= 127.0.0.1:6443

@@ -25,8 +25,8 @@ const TABLE_BYTES: u64 = 16 << 20;
 /// How long a failed store is left alone before it is opened again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// The most that is written to see whether a failed store can be written again. Larger
-/// batches are rare, and this stays in the log for a while.
+/// The most that is written into a log to see whether it can be written again: it stays
+/// there for a while. For more there must be room beside it.
 const ROOM_MAX: usize = 1 << 20;
 
 /// Changes that are forgotten in one batch, so that a write never waits long.
@@ -122,8 +122,10 @@ enum Condition {
     Failed {
         reason: String,
         since: Instant,
-        /// Bytes that could not be written: with room for fewer nothing is better.
+        /// Bytes of the batch that failed.
         bytes: usize,
+        /// Bytes that were waiting for their table.
+        in_memory: u64,
     },
 }
 
@@ -193,6 +195,7 @@ impl Embedded {
         if !home.settled() {
             home.settle()?;
         }
+        home.forget_trial();
         let log = Condition::Open(log);
         // What was put back from a backup may have gone on from here before, and its
         // clients may be around. So each life begins at the clock, as the first one did.
@@ -310,7 +313,8 @@ impl Embedded {
         self.tally.failures.fetch_add(1, Ordering::Relaxed);
         let reason = error.chain();
         tracing::error!(error = reason, "a write to the store failed; writes are refused for now");
-        let failed = Condition::Failed { reason, since: Instant::now(), bytes };
+        let in_memory = state.log.get().map_or(0, Log::in_memory);
+        let failed = Condition::Failed { reason, since: Instant::now(), bytes, in_memory };
         let log = std::mem::replace(&mut state.log, failed);
         // Closing it tries to sync once more, which may fail in any way.
         _ = shielded(&state.home.log(), || {
@@ -321,11 +325,14 @@ impl Embedded {
 
     /// Opens a log that failed again, if it was left alone for long enough.
     fn reopen_if_failed(&self, state: &mut State) -> Result<(), Error> {
-        let Condition::Failed { reason, since, bytes } = &mut state.log else { return Ok(()) };
+        let Condition::Failed { reason, since, bytes, in_memory } = &mut state.log else {
+            return Ok(());
+        };
         if since.elapsed() < self.options.retry_pause {
             return Err(Error::Suspended { reason: reason.clone() });
         }
-        match reopen(&state.home, &self.options, state.answered, *bytes) {
+        let wanted = (*bytes, *in_memory);
+        match reopen(&state.home, &self.options, state.answered, wanted) {
             Ok(log) => {
                 tracing::info!("the store was opened again; writes go on");
                 self.tally.reopens.fetch_add(1, Ordering::Relaxed);
@@ -386,15 +393,16 @@ impl Drop for State {
 ///
 /// Batches that failed may be there, in part answered with an error, in part
 /// planned on each other. Nobody has seen them, so they are taken out. The disk must have
-/// room for as many `bytes` as failed: where there is room for a smaller write alone, the
-/// store would come and go with each.
+/// room for the `bytes` that failed and for the table that is due: with room for a smaller
+/// write alone, the store would come and go with each.
 fn reopen(
     home: &Home,
     options: &EmbeddedOptions,
     answered: Revision,
-    bytes: usize,
+    (bytes, in_memory): (usize, u64),
 ) -> Result<Log, Error> {
     journal::rewind(&home.log(), answered)?;
+    home.try_room(bytes as u64 + in_memory)?;
     let log = Log::open(&home.log(), options.table_bytes)?;
     check_reach(home, log.reach()?.revision, answered)?;
     shielded(&home.log(), || log.cut_after(answered, bytes.min(ROOM_MAX)))?;

@@ -246,6 +246,14 @@ fn a_worker_that_failed_stops_writes_until_the_disk_can_be_written_again() {
 }
 
 #[test]
+fn a_trial_leaves_nothing_behind() {
+    let dir = scratch();
+    super::home::try_room(dir.path(), 3 << 20).unwrap();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    assert!(super::home::try_room(&dir.path().join("missing"), 1).is_err());
+}
+
+#[test]
 fn space_of_forgotten_changes_is_given_back() {
     let dir = scratch();
     let options = EmbeddedOptions { table_bytes: 1 << 20, ..options() };

@@ -19,6 +19,9 @@ use crate::store::Error;
 /// The newest format that this version knows.
 const FORMAT: u32 = 1;
 
+/// A file that is written to see whether there is room.
+const TRIAL: &str = "room";
+
 /// What the format file begins with.
 const FORMAT_HEAD: &str = "kcpctl store ";
 
@@ -73,6 +76,18 @@ impl Home {
         self.path.join("log.new")
     }
 
+    /// Whether so much more can be written.
+    pub(super) fn try_room(&self, bytes: u64) -> Result<(), Error> {
+        try_room(&self.path, bytes).map_err(|error| Error::at(&self.path, "write to", error))
+    }
+
+    /// Removes what a process left that ended while it tried.
+    pub(super) fn forget_trial(&self) {
+        for dir in [&self.path, &self.log()] {
+            _ = fs::remove_file(dir.join(TRIAL));
+        }
+    }
+
     /// Says from now on that this is a store of the present format. Comes last
     /// when a store is made: what has no format yet was never used.
     pub(super) fn settle(&mut self) -> Result<(), Error> {
@@ -90,6 +105,18 @@ impl Home {
         self.settled = true;
         Ok(())
     }
+}
+
+/// Writes so many bytes into a file in `dir` and takes it away again.
+pub(super) fn try_room(dir: &Path, bytes: u64) -> io::Result<()> {
+    let path = dir.join(TRIAL);
+    let written = File::create(&path).and_then(|mut file| {
+        io::copy(&mut io::repeat(0).take(bytes), &mut file)?;
+        file.sync_all()
+    });
+    // What was written of it is in the way of everything else.
+    let removed = fs::remove_file(&path);
+    written.and(removed)
 }
 
 /// Makes the entries of a directory durable.

@@ -24,6 +24,7 @@ use fjall::{
     CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
 };
 
+use super::home::try_room;
 use super::record::{self, Record, RecordError};
 use crate::model::Revision;
 use crate::store::{Change, Error, Forget, Gap, Loaded, TypeKey};
@@ -50,6 +51,9 @@ const SHARES_MAX: u64 = 4;
 
 /// How often a waiting write looks again.
 const WAIT: Duration = Duration::from_millis(1);
+
+/// Bytes that are written to find out why a log cannot be written.
+const TRIAL_BYTES: u64 = 64 << 10;
 
 /// What a removal takes in memory, roughly.
 const REMOVAL_BYTES: u64 = 64;
@@ -270,6 +274,11 @@ impl Log {
         batch.commit().map_err(|error| self.failure("write to the log in", error))
     }
 
+    /// How many bytes wait for their table.
+    pub(super) fn in_memory(&self) -> u64 {
+        self.in_memory
+    }
+
     /// How many bytes the log takes on disk.
     pub(super) fn disk_bytes(&self) -> Result<u64, Error> {
         self.db.disk_space().map_err(|error| self.failure("measure the log in", error))
@@ -343,8 +352,12 @@ fn failure(path: &Path, doing: &str, error: fjall::Error) -> Error {
     use fjall::Error as Engine;
     match error {
         Engine::Io(source) => Error::at(path, doing, source),
+        // Something in the background failed before, and fjall does not say what. If the
+        // disk is full, it still is.
         Engine::Poisoned => {
-            Error::at(path, doing, io::Error::other("an earlier write in the background failed"))
+            let unknown = || io::Error::other("an earlier write in the background failed");
+            let why = try_room(path, TRIAL_BYTES).err().unwrap_or_else(unknown);
+            Error::at(path, doing, why)
         }
         Engine::Locked => {
             Error::Owned { path: path.parent().unwrap_or(path).to_owned(), pid: None }

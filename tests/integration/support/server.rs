@@ -27,7 +27,7 @@ const STORE: &str = "KCPCTL_TEST_STORE";
 pub struct Server {
     env: TestEnv,
     /// Ends after the server, which is told to end in [`Drop`].
-    _etcd: Option<Etcd>,
+    etcd: Option<Etcd>,
     personality: Personality,
     extra: Vec<String>,
     child: Child,
@@ -126,17 +126,8 @@ impl Server {
         // Replaced as soon as the server says where it listens.
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let kubeconfigs = AtomicUsize::new(0);
-        let mut server = Self {
-            env,
-            _etcd: etcd,
-            personality,
-            extra,
-            child,
-            address,
-            said,
-            clients,
-            kubeconfigs,
-        };
+        let mut server =
+            Self { env, etcd, personality, extra, child, address, said, clients, kubeconfigs };
         server.wait_until_ready();
         if matches!(server.personality, Personality::Kcpctl) {
             let read = |name| std::fs::read_to_string(server.data_dir().join(name)).unwrap();
@@ -176,6 +167,11 @@ impl Server {
     /// Whether it is not the executable under test, but another to hold to its contract.
     pub fn is_foreign(&self) -> bool {
         matches!(self.personality, Personality::CacheServer { ports: Some(_), .. })
+    }
+
+    /// Whether an etcd of its own keeps its data.
+    pub fn is_on_etcd(&self) -> bool {
+        self.etcd.is_some()
     }
 
     /// Where it listens.
