@@ -12,6 +12,7 @@ mod cache_list_refusals;
 mod certificates;
 mod contract;
 mod corpus;
+mod crds;
 mod definitions;
 mod discovery;
 mod disk_failures;
