@@ -27,7 +27,7 @@ Register-ArgumentCompleter -Native -CommandName 'kcpctl' -ScriptBlock {
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write the objects that describe an installation')
             [CompletionResult]::new('validate', 'validate', [CompletionResultType]::ParameterValue, 'Check manifests without a cluster')
-            [CompletionResult]::new('cache', 'cache', [CompletionResultType]::ParameterValue, 'Run a cache server, look into one, and copy what it holds')
+            [CompletionResult]::new('cache', 'cache', [CompletionResultType]::ParameterValue, 'Run a cache server, look into one, copy what it holds, and tidy up')
             [CompletionResult]::new('kubeconfig', 'kubeconfig', [CompletionResultType]::ParameterValue, 'Make kubeconfigs that are proven to work')
             [CompletionResult]::new('crds', 'crds', [CompletionResultType]::ParameterValue, 'Print the definitions of the operator''s kinds')
             [CompletionResult]::new('version', 'version', [CompletionResultType]::ParameterValue, 'Show the version of kcpctl')
@@ -92,9 +92,28 @@ Register-ArgumentCompleter -Native -CommandName 'kcpctl' -ScriptBlock {
         'kcpctl;cache' {
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('fsck', 'fsck', [CompletionResultType]::ParameterValue, 'Find what is wrong in a store, and mend it')
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'Show what a cache server holds')
+            [CompletionResult]::new('prune', 'prune', [CompletionResultType]::ParameterValue, 'Delete what shards that are gone have left in a cache')
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the cache server in the foreground')
             [CompletionResult]::new('snapshot', 'snapshot', [CompletionResultType]::ParameterValue, 'Copy what a cache holds into a file, and back')
+            break
+        }
+        'kcpctl;cache;fsck' {
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Data directory that no server is using at present')
+            [CompletionResult]::new('--etcd-servers', '--etcd-servers', [CompletionResultType]::ParameterName, 'URLs of an etcd''s members, between commas; servers may go on using it')
+            [CompletionResult]::new('--etcd-prefix', '--etcd-prefix', [CompletionResultType]::ParameterName, 'What the keys in the store begin with; `/registry` stands for `/cache`')
+            [CompletionResult]::new('--etcd-cafile', '--etcd-cafile', [CompletionResultType]::ParameterName, 'CAs of etcd''s members [default: those of the system]')
+            [CompletionResult]::new('--etcd-certfile', '--etcd-certfile', [CompletionResultType]::ParameterName, 'Certificate that is shown to etcd')
+            [CompletionResult]::new('--etcd-keyfile', '--etcd-keyfile', [CompletionResultType]::ParameterName, 'Private key of that certificate')
+            [CompletionResult]::new('--backup', '--backup', [CompletionResultType]::ParameterName, 'File for a copy of what is deleted [default: `fsck-` and the time]')
+            [CompletionResult]::new('--older-than', '--older-than', [CompletionResultType]::ParameterName, 'Take no shard for gone of which something changed within this time')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to show the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to show the result')
+            [CompletionResult]::new('--fix', '--fix', [CompletionResultType]::ParameterName, 'Delete what nobody misses, after a question')
+            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Delete without a question')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'kcpctl;cache;list' {
@@ -115,6 +134,21 @@ Register-ArgumentCompleter -Native -CommandName 'kcpctl' -ScriptBlock {
             [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'After the list, show every change until interrupted')
             [CompletionResult]::new('--watch', '--watch', [CompletionResultType]::ParameterName, 'After the list, show every change until interrupted')
             [CompletionResult]::new('--bytes', '--bytes', [CompletionResultType]::ParameterName, 'Measure the objects, also on a server that does not count them itself')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'kcpctl;cache;prune' {
+            [CompletionResult]::new('--shard', '--shard', [CompletionResultType]::ParameterName, 'Shard whose objects are deleted')
+            [CompletionResult]::new('--older-than', '--older-than', [CompletionResultType]::ParameterName, 'Take no shard for gone of which something changed within this time [default: 1h]')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to show the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to show the result')
+            [CompletionResult]::new('--kubeconfig', '--kubeconfig', [CompletionResultType]::ParameterName, 'Kubeconfig file that leads to the cache server')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Context of the kubeconfig to use')
+            [CompletionResult]::new('--orphans', '--orphans', [CompletionResultType]::ParameterName, 'Delete the objects of all shards that are gone')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Delete the objects of the shard also if it is not gone, or cannot be judged')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Show what would be deleted, and delete nothing')
+            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Delete without a question')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
@@ -142,6 +176,7 @@ Register-ArgumentCompleter -Native -CommandName 'kcpctl' -ScriptBlock {
             [CompletionResult]::new('--tls-curve-preferences', '--tls-curve-preferences', [CompletionResultType]::ParameterName, 'Key exchanges that may be used, by their numbers, between commas')
             [CompletionResult]::new('--manifests', '--manifests', [CompletionResultType]::ParameterName, 'Folder of an installation''s manifests')
             [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'Which cache server of the manifests this one is, if there are several')
+            [CompletionResult]::new('--prune-orphans-after', '--prune-orphans-after', [CompletionResultType]::ParameterName, 'Delete what a shard left that has been gone for this long [default: never]')
             [CompletionResult]::new('--history-bytes', '--history-bytes', [CompletionResultType]::ParameterName, 'Memory for recent changes, which watches resume from [default: 256MiB]')
             [CompletionResult]::new('--memory-limit', '--memory-limit', [CompletionResultType]::ParameterName, 'Memory for objects and recent changes [default: the container''s, but for a tenth]')
             [CompletionResult]::new('--max-requests-inflight', '--max-requests-inflight', [CompletionResultType]::ParameterName, 'Requests that read and are answered at once; more get 429. 0 is no limit')
@@ -162,13 +197,18 @@ Register-ArgumentCompleter -Native -CommandName 'kcpctl' -ScriptBlock {
         'kcpctl;cache;snapshot' {
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
-            [CompletionResult]::new('save', 'save', [CompletionResultType]::ParameterValue, 'Take a snapshot of a running server, or of a stopped one''s data')
+            [CompletionResult]::new('save', 'save', [CompletionResultType]::ParameterValue, 'Take a snapshot of a running server, of a stopped one''s data, or of an etcd')
             [CompletionResult]::new('inspect', 'inspect', [CompletionResultType]::ParameterValue, 'Check a snapshot, and show what it holds')
-            [CompletionResult]::new('restore', 'restore', [CompletionResultType]::ParameterValue, 'Put a snapshot into the data directory of a stopped server')
+            [CompletionResult]::new('restore', 'restore', [CompletionResultType]::ParameterValue, 'Put a snapshot into the data of a stopped server, or into an etcd')
             break
         }
         'kcpctl;cache;snapshot;save' {
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Data directory that no server is using at present')
+            [CompletionResult]::new('--etcd-servers', '--etcd-servers', [CompletionResultType]::ParameterName, 'URLs of an etcd''s members, between commas; servers may go on using it')
+            [CompletionResult]::new('--etcd-prefix', '--etcd-prefix', [CompletionResultType]::ParameterName, 'What the keys in the store begin with; `/registry` stands for `/cache`')
+            [CompletionResult]::new('--etcd-cafile', '--etcd-cafile', [CompletionResultType]::ParameterName, 'CAs of etcd''s members [default: those of the system]')
+            [CompletionResult]::new('--etcd-certfile', '--etcd-certfile', [CompletionResultType]::ParameterName, 'Certificate that is shown to etcd')
+            [CompletionResult]::new('--etcd-keyfile', '--etcd-keyfile', [CompletionResultType]::ParameterName, 'Private key of that certificate')
             [CompletionResult]::new('--kubeconfig', '--kubeconfig', [CompletionResultType]::ParameterName, 'Kubeconfig file that leads to the cache server')
             [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Context of the kubeconfig to use')
             [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Overwrite the file if it is there')
@@ -185,7 +225,14 @@ Register-ArgumentCompleter -Native -CommandName 'kcpctl' -ScriptBlock {
         }
         'kcpctl;cache;snapshot;restore' {
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Data directory that no server is using at present')
+            [CompletionResult]::new('--etcd-servers', '--etcd-servers', [CompletionResultType]::ParameterName, 'URLs of an etcd''s members, between commas; servers may go on using it')
+            [CompletionResult]::new('--etcd-prefix', '--etcd-prefix', [CompletionResultType]::ParameterName, 'What the keys in the store begin with; `/registry` stands for `/cache`')
+            [CompletionResult]::new('--etcd-cafile', '--etcd-cafile', [CompletionResultType]::ParameterName, 'CAs of etcd''s members [default: those of the system]')
+            [CompletionResult]::new('--etcd-certfile', '--etcd-certfile', [CompletionResultType]::ParameterName, 'Certificate that is shown to etcd')
+            [CompletionResult]::new('--etcd-keyfile', '--etcd-keyfile', [CompletionResultType]::ParameterName, 'Private key of that certificate')
             [CompletionResult]::new('--merge', '--merge', [CompletionResultType]::ParameterName, 'Add to the objects that are there; what both have stays as it is')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Restore into an etcd also if its revisions are below those of the snapshot')
+            [CompletionResult]::new('--raw', '--raw', [CompletionResultType]::ParameterName, 'Take keys and values as they are, also such as no server can read')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break

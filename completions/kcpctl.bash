@@ -40,8 +40,14 @@ _kcpctl() {
             kcpctl,version)
                 cmd="kcpctl__subcmd__version"
                 ;;
+            kcpctl__subcmd__cache,fsck)
+                cmd="kcpctl__subcmd__cache__subcmd__fsck"
+                ;;
             kcpctl__subcmd__cache,list)
                 cmd="kcpctl__subcmd__cache__subcmd__list"
+                ;;
+            kcpctl__subcmd__cache,prune)
+                cmd="kcpctl__subcmd__cache__subcmd__prune"
                 ;;
             kcpctl__subcmd__cache,serve)
                 cmd="kcpctl__subcmd__cache__subcmd__serve"
@@ -85,12 +91,66 @@ _kcpctl() {
             return 0
             ;;
         kcpctl__subcmd__cache)
-            opts="-h --help list serve snapshot"
+            opts="-h --help fsck list prune serve snapshot"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        kcpctl__subcmd__cache__subcmd__fsck)
+            opts="-o -h --data-dir --etcd-servers --etcd-prefix --etcd-cafile --etcd-certfile --etcd-keyfile --fix --yes --backup --older-than --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --etcd-servers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --etcd-prefix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --etcd-cafile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --etcd-certfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --etcd-keyfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backup)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --older-than)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table wide json yaml name" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table wide json yaml name" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -160,8 +220,46 @@ _kcpctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        kcpctl__subcmd__cache__subcmd__prune)
+            opts="-o -h --shard --orphans --older-than --force --dry-run --yes --output --kubeconfig --context --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --shard)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --older-than)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table wide json yaml name" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table wide json yaml name" -- "${cur}"))
+                    return 0
+                    ;;
+                --kubeconfig)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         kcpctl__subcmd__cache__subcmd__serve)
-            opts="-v -h --root-directory --data-dir --embedded-etcd-directory --etcd-servers --etcd-prefix --etcd-cafile --etcd-certfile --etcd-keyfile --etcd-compaction-interval --etcd-healthcheck-timeout --listen --bind-address --secure-port --tls-cert-file --tls-private-key-file --client-ca-file --tls-san --tls-min-version --tls-cipher-suites --tls-curve-preferences --manifests --name --history-bytes --memory-limit --max-requests-inflight --max-mutating-requests-inflight --max-watches --http2-max-streams-per-connection --stall-timeout --bookmark-interval --gzip --synthetic-delay --logging-format --log-format --help"
+            opts="-v -h --root-directory --data-dir --embedded-etcd-directory --etcd-servers --etcd-prefix --etcd-cafile --etcd-certfile --etcd-keyfile --etcd-compaction-interval --etcd-healthcheck-timeout --listen --bind-address --secure-port --tls-cert-file --tls-private-key-file --client-ca-file --tls-san --tls-min-version --tls-cipher-suites --tls-curve-preferences --manifests --name --prune-orphans-after --history-bytes --memory-limit --max-requests-inflight --max-mutating-requests-inflight --max-watches --http2-max-streams-per-connection --stall-timeout --bookmark-interval --gzip --synthetic-delay --logging-format --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -252,6 +350,10 @@ _kcpctl() {
                     return 0
                     ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --prune-orphans-after)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -351,13 +453,33 @@ _kcpctl() {
             return 0
             ;;
         kcpctl__subcmd__cache__subcmd__snapshot__subcmd__restore)
-            opts="-h --data-dir --merge --help"
+            opts="-h --merge --force --raw --data-dir --etcd-servers --etcd-prefix --etcd-cafile --etcd-certfile --etcd-keyfile --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --etcd-servers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --etcd-prefix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --etcd-cafile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --etcd-certfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --etcd-keyfile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -369,13 +491,33 @@ _kcpctl() {
             return 0
             ;;
         kcpctl__subcmd__cache__subcmd__snapshot__subcmd__save)
-            opts="-h --force --data-dir --kubeconfig --context --help"
+            opts="-h --force --data-dir --etcd-servers --etcd-prefix --etcd-cafile --etcd-certfile --etcd-keyfile --kubeconfig --context --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --etcd-servers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --etcd-prefix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --etcd-cafile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --etcd-certfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --etcd-keyfile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

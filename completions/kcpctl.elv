@@ -24,7 +24,7 @@ set edit:completion:arg-completer[kcpctl] = {|@words|
             cand --version 'Print version'
             cand init 'Write the objects that describe an installation'
             cand validate 'Check manifests without a cluster'
-            cand cache 'Run a cache server, look into one, and copy what it holds'
+            cand cache 'Run a cache server, look into one, copy what it holds, and tidy up'
             cand kubeconfig 'Make kubeconfigs that are proven to work'
             cand crds 'Print the definitions of the operator''s kinds'
             cand version 'Show the version of kcpctl'
@@ -85,9 +85,27 @@ set edit:completion:arg-completer[kcpctl] = {|@words|
         &'kcpctl;cache'= {
             cand -h 'Print help'
             cand --help 'Print help'
+            cand fsck 'Find what is wrong in a store, and mend it'
             cand list 'Show what a cache server holds'
+            cand prune 'Delete what shards that are gone have left in a cache'
             cand serve 'Run the cache server in the foreground'
             cand snapshot 'Copy what a cache holds into a file, and back'
+        }
+        &'kcpctl;cache;fsck'= {
+            cand --data-dir 'Data directory that no server is using at present'
+            cand --etcd-servers 'URLs of an etcd''s members, between commas; servers may go on using it'
+            cand --etcd-prefix 'What the keys in the store begin with; `/registry` stands for `/cache`'
+            cand --etcd-cafile 'CAs of etcd''s members [default: those of the system]'
+            cand --etcd-certfile 'Certificate that is shown to etcd'
+            cand --etcd-keyfile 'Private key of that certificate'
+            cand --backup 'File for a copy of what is deleted [default: `fsck-` and the time]'
+            cand --older-than 'Take no shard for gone of which something changed within this time'
+            cand -o 'How to show the result'
+            cand --output 'How to show the result'
+            cand --fix 'Delete what nobody misses, after a question'
+            cand --yes 'Delete without a question'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
         &'kcpctl;cache;list'= {
             cand --shard 'Shard to read, or `*` for all'
@@ -107,6 +125,20 @@ set edit:completion:arg-completer[kcpctl] = {|@words|
             cand -w 'After the list, show every change until interrupted'
             cand --watch 'After the list, show every change until interrupted'
             cand --bytes 'Measure the objects, also on a server that does not count them itself'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'kcpctl;cache;prune'= {
+            cand --shard 'Shard whose objects are deleted'
+            cand --older-than 'Take no shard for gone of which something changed within this time [default: 1h]'
+            cand -o 'How to show the result'
+            cand --output 'How to show the result'
+            cand --kubeconfig 'Kubeconfig file that leads to the cache server'
+            cand --context 'Context of the kubeconfig to use'
+            cand --orphans 'Delete the objects of all shards that are gone'
+            cand --force 'Delete the objects of the shard also if it is not gone, or cannot be judged'
+            cand --dry-run 'Show what would be deleted, and delete nothing'
+            cand --yes 'Delete without a question'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
@@ -133,6 +165,7 @@ set edit:completion:arg-completer[kcpctl] = {|@words|
             cand --tls-curve-preferences 'Key exchanges that may be used, by their numbers, between commas'
             cand --manifests 'Folder of an installation''s manifests'
             cand --name 'Which cache server of the manifests this one is, if there are several'
+            cand --prune-orphans-after 'Delete what a shard left that has been gone for this long [default: never]'
             cand --history-bytes 'Memory for recent changes, which watches resume from [default: 256MiB]'
             cand --memory-limit 'Memory for objects and recent changes [default: the container''s, but for a tenth]'
             cand --max-requests-inflight 'Requests that read and are answered at once; more get 429. 0 is no limit'
@@ -152,12 +185,17 @@ set edit:completion:arg-completer[kcpctl] = {|@words|
         &'kcpctl;cache;snapshot'= {
             cand -h 'Print help'
             cand --help 'Print help'
-            cand save 'Take a snapshot of a running server, or of a stopped one''s data'
+            cand save 'Take a snapshot of a running server, of a stopped one''s data, or of an etcd'
             cand inspect 'Check a snapshot, and show what it holds'
-            cand restore 'Put a snapshot into the data directory of a stopped server'
+            cand restore 'Put a snapshot into the data of a stopped server, or into an etcd'
         }
         &'kcpctl;cache;snapshot;save'= {
             cand --data-dir 'Data directory that no server is using at present'
+            cand --etcd-servers 'URLs of an etcd''s members, between commas; servers may go on using it'
+            cand --etcd-prefix 'What the keys in the store begin with; `/registry` stands for `/cache`'
+            cand --etcd-cafile 'CAs of etcd''s members [default: those of the system]'
+            cand --etcd-certfile 'Certificate that is shown to etcd'
+            cand --etcd-keyfile 'Private key of that certificate'
             cand --kubeconfig 'Kubeconfig file that leads to the cache server'
             cand --context 'Context of the kubeconfig to use'
             cand --force 'Overwrite the file if it is there'
@@ -172,7 +210,14 @@ set edit:completion:arg-completer[kcpctl] = {|@words|
         }
         &'kcpctl;cache;snapshot;restore'= {
             cand --data-dir 'Data directory that no server is using at present'
+            cand --etcd-servers 'URLs of an etcd''s members, between commas; servers may go on using it'
+            cand --etcd-prefix 'What the keys in the store begin with; `/registry` stands for `/cache`'
+            cand --etcd-cafile 'CAs of etcd''s members [default: those of the system]'
+            cand --etcd-certfile 'Certificate that is shown to etcd'
+            cand --etcd-keyfile 'Private key of that certificate'
             cand --merge 'Add to the objects that are there; what both have stays as it is'
+            cand --force 'Restore into an etcd also if its revisions are below those of the snapshot'
+            cand --raw 'Take keys and values as they are, also such as no server can read'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }

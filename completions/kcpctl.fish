@@ -28,7 +28,7 @@ complete -c kcpctl -n "__fish_kcpctl_needs_command" -s h -l help -d 'Print help 
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -s V -l version -d 'Print version'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "init" -d 'Write the objects that describe an installation'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "validate" -d 'Check manifests without a cluster'
-complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "cache" -d 'Run a cache server, look into one, and copy what it holds'
+complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "cache" -d 'Run a cache server, look into one, copy what it holds, and tidy up'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "kubeconfig" -d 'Make kubeconfigs that are proven to work'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "crds" -d 'Print the definitions of the operator\'s kinds'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "version" -d 'Show the version of kcpctl'
@@ -80,6 +80,28 @@ complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from list serve snapshot" -f -a "list" -d 'Show what a cache server holds'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from list serve snapshot" -f -a "serve" -d 'Run the cache server in the foreground'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from list serve snapshot" -f -a "snapshot" -d 'Copy what a cache holds into a file, and back'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list prune serve snapshot" -s h -l help -d 'Print help'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list prune serve snapshot" -f -a "fsck" -d 'Find what is wrong in a store, and mend it'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list prune serve snapshot" -f -a "list" -d 'Show what a cache server holds'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list prune serve snapshot" -f -a "prune" -d 'Delete what shards that are gone have left in a cache'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list prune serve snapshot" -f -a "serve" -d 'Run the cache server in the foreground'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list prune serve snapshot" -f -a "snapshot" -d 'Copy what a cache holds into a file, and back'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from fsck" -l data-dir -d 'Data directory that no server is using at present' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from fsck" -l etcd-servers -d 'URLs of an etcd\'s members, between commas; servers may go on using it' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from fsck" -l etcd-prefix -d 'What the keys in the store begin with; `/registry` stands for `/cache`' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from fsck" -l etcd-cafile -d 'CAs of etcd\'s members [default: those of the system]' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from fsck" -l etcd-certfile -d 'Certificate that is shown to etcd' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from fsck" -l etcd-keyfile -d 'Private key of that certificate' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from fsck" -l backup -d 'File for a copy of what is deleted [default: `fsck-` and the time]' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from fsck" -l older-than -d 'Take no shard for gone of which something changed within this time' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from fsck" -s o -l output -d 'How to show the result' -r -f -a "table\t'Columns for a reader'
+wide\t'More columns'
+json\t'One JSON document'
+yaml\t'One YAML document'
+name\t'One name a line'"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from fsck" -l fix -d 'Delete what nobody misses, after a question'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from fsck" -l yes -d 'Delete without a question'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from fsck" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -l shard -d 'Shard to read, or `*` for all' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -l cluster -d 'Logical cluster to read, or `*` for all' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -s o -l output -d 'How to show the result' -r -f -a "table\t'Columns for a reader'
@@ -99,6 +121,20 @@ complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_sub
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -s w -l watch -d 'After the list, show every change until interrupted'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -l bytes -d 'Measure the objects, also on a server that does not count them itself'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from prune" -l shard -d 'Shard whose objects are deleted' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from prune" -l older-than -d 'Take no shard for gone of which something changed within this time [default: 1h]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from prune" -s o -l output -d 'How to show the result' -r -f -a "table\t'Columns for a reader'
+wide\t'More columns'
+json\t'One JSON document'
+yaml\t'One YAML document'
+name\t'One name a line'"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from prune" -l kubeconfig -d 'Kubeconfig file that leads to the cache server' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from prune" -l context -d 'Context of the kubeconfig to use' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from prune" -l orphans -d 'Delete the objects of all shards that are gone'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from prune" -l force -d 'Delete the objects of the shard also if it is not gone, or cannot be judged'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from prune" -l dry-run -d 'Show what would be deleted, and delete nothing'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from prune" -l yes -d 'Delete without a question'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l data-dir -l root-directory -d 'Directory of certificates, kubeconfigs and the store' -r -F
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l embedded-etcd-directory -d 'Directory of the store [default: `store` in the data directory]' -r -F
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l etcd-servers -d 'URLs of an etcd\'s members, between commas, that keeps the data instead [default: none]' -r
@@ -120,6 +156,7 @@ complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_sub
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l tls-curve-preferences -d 'Key exchanges that may be used, by their numbers, between commas' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l manifests -d 'Folder of an installation\'s manifests' -r -F
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l name -d 'Which cache server of the manifests this one is, if there are several' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l prune-orphans-after -d 'Delete what a shard left that has been gone for this long [default: never]' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l history-bytes -d 'Memory for recent changes, which watches resume from [default: 256MiB]' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l memory-limit -d 'Memory for objects and recent changes [default: the container\'s, but for a tenth]' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -l max-requests-inflight -d 'Requests that read and are answered at once; more get 429. 0 is no limit' -r
@@ -137,9 +174,9 @@ json\t'For machines'"
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -s v -d 'More in the log; up to `-v=8`' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from snapshot" -s h -l help -d 'Print help'
-complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from snapshot" -f -a "save" -d 'Take a snapshot of a running server, or of a stopped one\'s data'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from snapshot" -f -a "save" -d 'Take a snapshot of a running server, of a stopped one\'s data, or of an etcd'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from snapshot" -f -a "inspect" -d 'Check a snapshot, and show what it holds'
-complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from snapshot" -f -a "restore" -d 'Put a snapshot into the data directory of a stopped server'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and __fish_seen_subcommand_from snapshot" -f -a "restore" -d 'Put a snapshot into the data of a stopped server, or into an etcd'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and not __fish_seen_subcommand_from create" -s h -l help -d 'Print help'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and not __fish_seen_subcommand_from create" -f -a "create" -d 'Make a kubeconfig for one user'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l target -d 'Server to enter: rootshard/X, shard/X, frontproxy/X or cacheserver/X' -r

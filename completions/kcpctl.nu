@@ -77,9 +77,29 @@ module completions {
     --help(-h)                # Print help (see more with '--help')
   ]
 
-  # Run a cache server, look into one, and copy what it holds
+  # Run a cache server, look into one, copy what it holds, and tidy up
   export extern "kcpctl cache" [
     --help(-h)                # Print help
+  ]
+
+  def "nu-complete kcpctl cache fsck output" [] {
+    [ "table" "wide" "json" "yaml" "name" ]
+  }
+
+  # Find what is wrong in a store, and mend it
+  export extern "kcpctl cache fsck" [
+    --data-dir: path          # Data directory that no server is using at present
+    --etcd-servers: string    # URLs of an etcd's members, between commas; servers may go on using it
+    --etcd-prefix: string     # What the keys in the store begin with; `/registry` stands for `/cache`
+    --etcd-cafile: path       # CAs of etcd's members [default: those of the system]
+    --etcd-certfile: path     # Certificate that is shown to etcd
+    --etcd-keyfile: path      # Private key of that certificate
+    --fix                     # Delete what nobody misses, after a question
+    --yes                     # Delete without a question
+    --backup: path            # File for a copy of what is deleted [default: `fsck-` and the time]
+    --older-than: string      # Take no shard for gone of which something changed within this time
+    --output(-o): string@"nu-complete kcpctl cache fsck output" # How to show the result
+    --help(-h)                # Print help (see more with '--help')
   ]
 
   def "nu-complete kcpctl cache list output" [] {
@@ -106,6 +126,24 @@ module completions {
     --context: string         # Context of the kubeconfig to use
     --help(-h)                # Print help (see more with '--help')
     resource?: string         # Resource to list: plural, singular or kind, alone or with its group
+  ]
+
+  def "nu-complete kcpctl cache prune output" [] {
+    [ "table" "wide" "json" "yaml" "name" ]
+  }
+
+  # Delete what shards that are gone have left in a cache
+  export extern "kcpctl cache prune" [
+    --shard: string           # Shard whose objects are deleted
+    --orphans                 # Delete the objects of all shards that are gone
+    --older-than: string      # Take no shard for gone of which something changed within this time [default: 1h]
+    --force                   # Delete the objects of the shard also if it is not gone, or cannot be judged
+    --dry-run                 # Show what would be deleted, and delete nothing
+    --yes                     # Delete without a question
+    --output(-o): string@"nu-complete kcpctl cache prune output" # How to show the result
+    --kubeconfig: path        # Kubeconfig file that leads to the cache server
+    --context: string         # Context of the kubeconfig to use
+    --help(-h)                # Print help (see more with '--help')
   ]
 
   def "nu-complete kcpctl cache serve gzip" [] {
@@ -140,6 +178,7 @@ module completions {
     --tls-curve-preferences: string # Key exchanges that may be used, by their numbers, between commas
     --manifests: path         # Folder of an installation's manifests
     --name: string            # Which cache server of the manifests this one is, if there are several
+    --prune-orphans-after: string # Delete what a shard left that has been gone for this long [default: never]
     --history-bytes: string   # Memory for recent changes, which watches resume from [default: 256MiB]
     --memory-limit: string    # Memory for objects and recent changes [default: the container's, but for a tenth]
     --max-requests-inflight: string # Requests that read and are answered at once; more get 429. 0 is no limit
@@ -161,10 +200,15 @@ module completions {
     --help(-h)                # Print help
   ]
 
-  # Take a snapshot of a running server, or of a stopped one's data
+  # Take a snapshot of a running server, of a stopped one's data, or of an etcd
   export extern "kcpctl cache snapshot save" [
     --force                   # Overwrite the file if it is there
     --data-dir: path          # Data directory that no server is using at present
+    --etcd-servers: string    # URLs of an etcd's members, between commas; servers may go on using it
+    --etcd-prefix: string     # What the keys in the store begin with; `/registry` stands for `/cache`
+    --etcd-cafile: path       # CAs of etcd's members [default: those of the system]
+    --etcd-certfile: path     # Certificate that is shown to etcd
+    --etcd-keyfile: path      # Private key of that certificate
     --kubeconfig: path        # Kubeconfig file that leads to the cache server
     --context: string         # Context of the kubeconfig to use
     --help(-h)                # Print help (see more with '--help')
@@ -182,10 +226,17 @@ module completions {
     file: path                # File to read, or `-` for stdin
   ]
 
-  # Put a snapshot into the data directory of a stopped server
+  # Put a snapshot into the data of a stopped server, or into an etcd
   export extern "kcpctl cache snapshot restore" [
-    --data-dir: path          # Data directory that no server is using at present
     --merge                   # Add to the objects that are there; what both have stays as it is
+    --force                   # Restore into an etcd also if its revisions are below those of the snapshot
+    --raw                     # Take keys and values as they are, also such as no server can read
+    --data-dir: path          # Data directory that no server is using at present
+    --etcd-servers: string    # URLs of an etcd's members, between commas; servers may go on using it
+    --etcd-prefix: string     # What the keys in the store begin with; `/registry` stands for `/cache`
+    --etcd-cafile: path       # CAs of etcd's members [default: those of the system]
+    --etcd-certfile: path     # Certificate that is shown to etcd
+    --etcd-keyfile: path      # Private key of that certificate
     --help(-h)                # Print help (see more with '--help')
     file: path                # File to read, or `-` for stdin
   ]

@@ -11,7 +11,7 @@ use crate::term::{OutputError, PromptError};
 /// Who can mend the failure.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
-    /// Nobody: the answer is no (differences, failed checks).
+    /// Nobody: the answer is no (differences, findings, failed checks).
     Findings,
     /// The user: the command line is wrong.
     Usage,

@@ -15,6 +15,7 @@ pub mod term;
 
 pub mod api;
 pub mod client;
+pub mod fsck;
 pub mod installation;
 pub mod kubeconfig;
 pub mod pki;

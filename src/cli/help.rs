@@ -20,7 +20,7 @@ Examples:
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0   done
-  1   the answer is no: differences, failed checks
+  1   the answer is no: differences, findings, failed checks
   2   the command line is wrong
   3   a file is missing or malformed
   4   a server did not answer

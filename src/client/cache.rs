@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use kube::client::{Body, ClientBuilder};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, json};
 use tokio::time::{sleep, timeout};
 
 use super::error::{ClientError, Reason, Refusal, Trouble, one_line};
@@ -40,6 +41,26 @@ pub struct CacheClient {
     server: String,
     ca: String,
     identity: String,
+}
+
+/// What an object must still be for a request to count.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Precondition {
+    /// Its revision.
+    pub resource_version: String,
+    /// Its uid; empty if it has none.
+    pub uid: String,
+}
+
+/// What became of a delete.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Deletion {
+    /// It was made.
+    Done,
+    /// The object was gone already.
+    WasGone,
+    /// The object is another one now, and was left.
+    HasChanged,
 }
 
 #[derive(Default, Deserialize)]
@@ -118,6 +139,31 @@ impl CacheClient {
         self.collect(response.into_body()).await
     }
 
+    /// Deletes the object at `path` in `scope`, one shard and one cluster, if it is still what
+    /// `condition` says.
+    pub async fn delete(
+        &self,
+        scope: &Scope,
+        path: &str,
+        condition: &Precondition,
+    ) -> Result<Deletion, ClientError> {
+        let mut wanted = Map::new();
+        wanted.insert("resourceVersion".to_owned(), condition.resource_version.clone().into());
+        if !condition.uid.is_empty() {
+            wanted.insert("uid".to_owned(), condition.uid.clone().into());
+        }
+        let options = json!({"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": wanted});
+        let (method, body) = (Method::DELETE, options.to_string().into());
+        match self.exchange(Some(scope), path, "application/json", (method, body)).await {
+            Ok(response) => self.collect(response.into_body()).await.map(|_| Deletion::Done),
+            Err(error) => match error.refusal().map(|it| it.code) {
+                Some(404) => Ok(Deletion::WasGone),
+                Some(409) => Ok(Deletion::HasChanged),
+                _ => Err(error),
+            },
+        }
+    }
+
     /// The answer to a GET of `url`, whose body is still to come.
     pub(super) async fn send(
         &self,
@@ -125,9 +171,21 @@ impl CacheClient {
         url: &str,
         accept: &str,
     ) -> Result<Response<Body>, ClientError> {
+        self.exchange(scope, url, accept, (Method::GET, Bytes::new())).await
+    }
+
+    /// The answer to a request that can be sent again if the server is busy.
+    async fn exchange(
+        &self,
+        scope: Option<&Scope>,
+        url: &str,
+        accept: &str,
+        (method, body): (Method, Bytes),
+    ) -> Result<Response<Body>, ClientError> {
         let mut attempt = 0;
         loop {
-            let response = self.send_once(scope, url, accept).await?;
+            let sent = (method.clone(), body.clone());
+            let response = self.send_once(scope, url, accept, sent).await?;
             let status = response.status();
             if status.is_success() {
                 return Ok(response);
@@ -149,10 +207,14 @@ impl CacheClient {
         scope: Option<&Scope>,
         url: &str,
         accept: &str,
+        (method, body): (Method, Bytes),
     ) -> Result<Response<Body>, ClientError> {
-        let mut request = Request::get(url)
-            .header(header::ACCEPT, accept)
-            .body(Body::empty())
+        let mut builder = Request::builder().method(method).uri(url).header(header::ACCEPT, accept);
+        if !body.is_empty() {
+            builder = builder.header(header::CONTENT_TYPE, "application/json");
+        }
+        let mut request = builder
+            .body(if body.is_empty() { Body::empty() } else { Body::from(body) })
             .map_err(|error| self.unreadable(&error.to_string()))?;
         if let Some(scope) = scope {
             request.extensions_mut().insert(scope.clone());

@@ -14,7 +14,7 @@
 //!
 //! # What is absent on purpose
 //!
-//! Nothing here writes to a cache server or prints. An error names the server and
+//! Nothing here writes to a cache server, but for [`CacheClient::delete`], or prints. An error names the server and
 //! the kubeconfig that led to it, and offers its own hints; the exit code is the
 //! command line's business.
 
@@ -29,7 +29,7 @@ mod scope;
 mod source;
 mod watch;
 
-pub use cache::CacheClient;
+pub use cache::{CacheClient, Deletion, Precondition};
 pub use catalog::{Catalog, FoundType, KnownType, TypeNameError};
 pub use error::{ClientError, Refusal, Trouble};
 pub use holdings::{Holding, Holdings};

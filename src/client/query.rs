@@ -78,22 +78,37 @@ impl Form {
     }
 }
 
-impl ListQuery {
-    /// The path below the scope, and the query that `page` and `watch` share.
-    pub(super) fn url(&self, more: &[(&str, &str)]) -> String {
-        let ResourcePath { group, version, resource, identity } = &self.path;
-        let plain = |text: &str| utf8_percent_encode(text, PLAIN).to_string();
+fn plain(text: &str) -> String {
+    utf8_percent_encode(text, PLAIN).to_string()
+}
+
+impl ResourcePath {
+    /// The path of one object below a scope.
+    pub fn object(&self, namespace: Option<&str>, name: &str) -> String {
+        format!("{}/{}", self.collection(namespace), plain(name))
+    }
+
+    /// The path of the objects below a scope.
+    fn collection(&self, namespace: Option<&str>) -> String {
+        let Self { group, version, resource, identity } = self;
         let mut segments = match group.as_str() {
             "" => vec![String::new(), "api".to_owned(), plain(version)],
             group => vec![String::new(), "apis".to_owned(), plain(group), plain(version)],
         };
-        if let Some(namespace) = &self.namespace {
+        if let Some(namespace) = namespace {
             segments.extend(["namespaces".to_owned(), plain(namespace)]);
         }
         segments.push(match identity {
             Some(identity) => format!("{}:{}", plain(resource), plain(identity)),
             None => plain(resource),
         });
+        segments.join("/")
+    }
+}
+
+impl ListQuery {
+    /// The path below the scope, and the query that `page` and `watch` share.
+    pub(super) fn url(&self, more: &[(&str, &str)]) -> String {
         let selector = self.label_selector.as_deref().map(|selector| ("labelSelector", selector));
         let query: Vec<String> = selector
             .iter()
@@ -101,7 +116,8 @@ impl ListQuery {
             .map(|(key, value)| format!("{key}={}", plain(value)))
             .collect();
         let separator = if query.is_empty() { "" } else { "?" };
-        format!("{}{separator}{}", segments.join("/"), query.join("&"))
+        let path = self.path.collection(self.namespace.as_deref());
+        format!("{path}{separator}{}", query.join("&"))
     }
 }
 

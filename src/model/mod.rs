@@ -14,6 +14,7 @@ pub mod patch;
 mod resource;
 mod revision;
 pub mod selector;
+pub mod shards;
 pub mod yaml;
 
 pub use declaration::{

@@ -21,6 +21,7 @@
 //! * [`status`] is the only code that turns an error into an HTTP code.
 //! * [`bootstrap`] makes the definitions of the served types.
 //! * [`discovery`], [`openapi`] and [`types`] tell what is served.
+//! * [`orphans`] deletes what shards that are gone have left, if that is wanted.
 //!
 //! # What is absent on purpose
 //!
@@ -39,6 +40,7 @@ mod flavor;
 pub mod handler;
 pub mod metrics;
 pub mod openapi;
+pub mod orphans;
 pub mod path;
 pub mod plan;
 pub mod present;

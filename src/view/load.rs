@@ -20,6 +20,17 @@ const ENCRYPTED: &[u8] = b"k8s:enc:";
 /// The keys of what was left out, and whether it is encrypted.
 pub(super) type Left = HashMap<Bytes, bool>;
 
+/// Why nothing is served of a stored value.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Unreadable {
+    /// Another server has encrypted it.
+    #[error("it is encrypted (k8s:enc:), which this version cannot read")]
+    Encrypted,
+    /// It is no object.
+    #[error("{0}")]
+    Malformed(String),
+}
+
 /// Why a stored change cannot be served.
 #[derive(Debug)]
 pub(super) enum Strange {
@@ -70,12 +81,27 @@ pub(super) fn understand(
     let place =
         keys.parse(&stored.key).map_err(|error| Strange::Key(error, stored.value.is_none()))?;
     let Some(value) = stored.value else { return Ok((place, None)) };
-    if value.starts_with(ENCRYPTED) {
-        return Err(Strange::Encrypted);
+    match read_stored(&place, value, stored.revision, decode) {
+        Ok(entry) => Ok((place, Some(Arc::new(entry)))),
+        Err(Unreadable::Encrypted) => Err(Strange::Encrypted),
+        Err(Unreadable::Malformed(why)) => Err(Strange::Value(why)),
     }
-    let value = decode(&place.kind, value).map_err(Strange::Value)?;
-    let draft = draft(&value, &place).map_err(Strange::Value)?;
-    Ok((place, Some(Arc::new(draft.finish(stored.revision)))))
+}
+
+/// What is served of `value`, which is stored at `place`. `decode` makes the canonical JSON
+/// that is served of a stored value.
+pub fn read_stored(
+    place: &Place,
+    value: Bytes,
+    revision: Revision,
+    decode: fn(&TypeKey, Bytes) -> Result<Bytes, String>,
+) -> Result<Entry, Unreadable> {
+    if value.starts_with(ENCRYPTED) {
+        return Err(Unreadable::Encrypted);
+    }
+    let value = decode(&place.kind, value).map_err(Unreadable::Malformed)?;
+    let draft = draft(&value, place).map_err(Unreadable::Malformed)?;
+    Ok(draft.finish(revision))
 }
 
 /// Makes what is served of a value in any valid JSON; nearly all are canonical.

@@ -1,6 +1,6 @@
 //! Everything at one revision, immutable and cheap to copy.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -143,6 +143,45 @@ impl Root {
                 })
             })
         })
+    }
+
+    /// The shards that have objects, other than definitions. Costs a few comparisons for each
+    /// shard and type, however many objects there are.
+    pub fn shards(&self) -> BTreeSet<String> {
+        let mut shards = BTreeSet::new();
+        let all = self.kinds.values().flat_map(|kind| &kind.origins);
+        for (_, objects) in all.filter(|(origin, _)| **origin != Origin::Definitions) {
+            let mut from: Arc<str> = "".into();
+            while let Some((path, _)) =
+                objects.range((Bound::Included(from), Bound::Unbounded)).next()
+            {
+                let (shard, ..) = split_path(path);
+                // The first that can stand behind everything below `shard/`.
+                from = format!("{shard}0").into();
+                shards.insert(shard.to_owned());
+            }
+        }
+        shards
+    }
+
+    /// Where the objects of one shard are, other than definitions, and their revisions.
+    pub fn of_shard(&self, shard: &str) -> impl Iterator<Item = (Place, Revision)> + '_ {
+        let prefix: Arc<str> = format!("{shard}/").into();
+        let all = self.kinds.iter().flat_map(|(key, kind)| {
+            kind.origins.iter().map(move |(origin, objects)| (key, origin, objects))
+        });
+        all.filter(|(_, origin, _)| **origin != Origin::Definitions).flat_map(
+            move |(key, origin, objects)| {
+                let (from, prefix) = (prefix.clone(), prefix.clone());
+                objects
+                    .range((Bound::Included(from), Bound::Unbounded))
+                    .take_while(move |(path, _)| path.starts_with(&*prefix))
+                    .map(move |(path, entry)| {
+                        let (kind, origin) = (key.clone(), origin.clone());
+                        (Place { kind, origin, path: path.clone() }, entry.revision())
+                    })
+            },
+        )
     }
 
     /// What each cluster of each shard holds of each type, in the order of the keys.

@@ -460,3 +460,23 @@ proptest::proptest! {
         });
     }
 }
+
+#[tokio::test]
+async fn the_shards_that_have_objects_are_told_without_their_objects() {
+    let dir = tempfile::tempdir().unwrap();
+    let view = open(dir.path(), 1 << 20).await;
+    assert!(view.root().shards().is_empty());
+    // What sorts before, behind and between `a/` and its successor.
+    for path in ["a/c/x", "a/c/y", "a/d/x", "a-1/c/x", "a0/c/x", "ab/c/x", "a:b/c/x", "z/c/x"] {
+        write(&view, path, Some("red")).await.unwrap();
+    }
+    let root = view.root();
+    let shards: Vec<_> = root.shards().into_iter().collect();
+    assert_eq!(shards, ["a", "a-1", "a0", "a:b", "ab", "z"]);
+    let paths: Vec<_> = root.of_shard("a").map(|(place, _)| place.path.to_string()).collect();
+    assert_eq!(paths, ["a/c/x", "a/c/y", "a/d/x"]);
+    assert_eq!(root.of_shard("b").count(), 0);
+    write(&view, "z/c/x", None).await.unwrap();
+    assert!(!view.root().shards().contains("z"));
+    view.close().await;
+}

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 
 use crate::support::{
-    APIEXPORTS, Client, CommandOutput, Declaring, ROLES, Server, api_export, at, declare, role,
-    thing,
+    APIEXPORTS, Client, CommandOutput, Declaring, Etcd, ROLES, Server, TestEnv, api_export, at,
+    declare, role, thing,
 };
 
 fn snapshot(server: &Server, args: &[&str]) -> CommandOutput {
@@ -250,4 +250,127 @@ fn a_broken_file_is_refused_before_anything_is_written() {
     assert!(said.stderr.contains("`nowhere` is of no use as a snapshot"), "{said}");
     let said = snapshot(&server, &["save", "x", "--data-dir", "nowhere"]);
     assert!(said.stderr.contains("there is no store in `nowhere`"), "{said}");
+}
+
+/// Every pair of the cache in an etcd but for the definitions.
+fn pairs(etcd: &Etcd) -> Vec<(String, Vec<u8>)> {
+    let keys = etcd.keys("/cache/").into_iter().filter(|it| !it.contains("customresourcedef"));
+    keys.map(|key| (key.clone(), etcd.get(&key).unwrap().value)).collect()
+}
+
+#[test]
+fn an_etcd_is_copied_into_another_and_its_servers_see_that() {
+    let (from, into) = (Etcd::start(), Etcd::start());
+    let old = Server::start_on(&from, &[]);
+    let client = old.admin();
+    for number in 0..150 {
+        client
+            .post(at("amber", "acme", APIEXPORTS), &api_export(&format!("e-{number}")))
+            .object(201);
+    }
+    client.post(at("beta", "c1", ROLES), &role("system:reader")).object(201);
+    // Any JSON is an object, and what no server reads is not taken along.
+    let loose = "/cache/apis.kcp.io/apiexports/customresources/amber/acme/loose";
+    from.put(loose, r#" {"metadata": {"name": "loose"}, "apiVersion": "apis.kcp.io/v1alpha1"} "#);
+    from.put("/cache/apis.kcp.io/apiexports/customresources/amber/acme/torn", "{");
+    let poison = "/cache/apis.kcp.io/apiexports/customresources/amber/root:org/poison";
+    from.put(poison, r#"{"apiVersion":"apis.kcp.io/v1alpha1","metadata":{"name":"poison"}}"#);
+    from.put("/elsewhere/x", "not ours");
+    let (source, target) = (from.url(), into.url());
+    let env = old.env();
+    let from_etcd = ["cache", "snapshot", "save", "it.snapshot", "--etcd-servers", &source];
+    let said = env.run(from_etcd);
+    assert!(said.stderr.contains("warning: left out 2 keys that no request leads to"), "{said}");
+    assert!(said.stderr.contains("saved 152 objects ("), "{said}");
+
+    // Lists of everything show it, so a snapshot of the server has to leave it out as well.
+    let said = save(&old, &env.path("other.snapshot"));
+    assert!(said.stderr.contains("warning: left out 1 key that no request leads to"), "{said}");
+    assert!(said.stderr.contains("saved 152 objects ("), "{said}");
+
+    // Revisions of another etcd say nothing here.
+    let restore = ["cache", "snapshot", "restore", "it.snapshot", "--etcd-servers", &target];
+    let before = into.revision();
+    let said = env.run(restore);
+    assert_eq!(said.code, Some(3), "{said}");
+    for words in ["has come to revision 1,", "--bump-revision", "restart every shard", "`--force`"]
+    {
+        assert!(said.stderr.contains(words), "{words}: {said}");
+    }
+    assert_eq!(into.revision(), before, "something was written");
+
+    // A server that uses the target at the time tells its watchers.
+    let new = Server::start_on(&into, &[]);
+    let mut watch = new.admin().watch(format!("{}?watch=true", at("*", "*", ROLES)));
+    let said = env.run(restore.iter().chain(&["--force"]));
+    assert!(said.stderr.contains("restored 152 objects into `/cache` of etcd "), "{said}");
+    assert_eq!(watch.next_named().0, "ADDED system:reader");
+    let mut expected = pairs(&from);
+    expected.retain(|(key, _)| !key.ends_with("/torn") && !key.ends_with("/poison"));
+    assert_eq!(pairs(&into), expected);
+    new.admin().get(at("amber", "acme", &format!("{APIEXPORTS}/loose"))).object(200);
+
+    // Once more: only into an empty one, or what is missing.
+    let said = env.run(restore.iter().chain(&["--force"]));
+    assert!(said.stderr.contains("holds 152 objects already"), "{said}");
+    new.admin().delete(at("amber", "acme", &format!("{APIEXPORTS}/e-7"))).object(200);
+    let said = env.run(restore.iter().chain(&["--force", "--merge"]));
+    assert!(said.stderr.contains("restored 1 object into"), "{said}");
+    assert!(said.stderr.contains("and kept 151 that were there"), "{said}");
+    assert_eq!(pairs(&into), expected);
+}
+
+#[test]
+fn stores_of_both_kinds_take_each_other_s_snapshots() {
+    let mut server = filled();
+    assert!(server.stop().success());
+    let etcd = Etcd::start();
+    let (url, env) = (etcd.url(), server.env());
+    let dir = server.data_dir().to_str().unwrap().to_owned();
+    env.run(["cache", "snapshot", "save", "own", "--data-dir", &dir]).success();
+    // The clock is ahead of any etcd.
+    let restore = ["cache", "snapshot", "restore", "own", "--etcd-servers", &url];
+    assert!(env.run(restore).stderr.contains("later revisions would wait"));
+    let prefix = ["--etcd-prefix", "/mine"];
+    env.run(restore.iter().chain(&["--force"]).chain(&prefix)).success();
+    assert_eq!(etcd.keys("/mine/").len(), 1203);
+    assert!(etcd.keys("/cache/").is_empty());
+    let save = ["cache", "snapshot", "save", "theirs", "--etcd-servers", &url];
+    env.run(save.iter().chain(&prefix)).success();
+    let back = ["cache", "snapshot", "restore", "theirs", "--data-dir", "fresh"];
+    let said = env.run(back);
+    assert!(said.stderr.contains("restored 1,203 objects"), "{said}");
+    let again = ["cache", "snapshot", "save", "again", "--data-dir", "fresh"];
+    env.run(again).success();
+    let held = |file: &str| inspected(&server, Path::new(file))["items"].clone();
+    assert_eq!(held("own"), held("again"));
+    // Revisions go on above the clock, whatever the etcd counted.
+    let revision = inspected(&server, Path::new("again"))["resourceVersion"].clone();
+    assert!(revision.as_str().unwrap().len() >= 16, "{revision}");
+}
+
+#[test]
+fn an_encrypted_etcd_and_a_wrong_command_line_are_refused() {
+    let etcd = Etcd::start();
+    let env = TestEnv::new();
+    let url = etcd.url();
+    etcd.put("/cache/apis.kcp.io/apiexports/customresources/a/b/c", "k8s:enc:aescbc:v1:k:x");
+    let save = ["cache", "snapshot", "save", "x"];
+    let said = env.run(save.iter().chain(&["--etcd-servers", &url]));
+    assert!(said.stderr.contains("it is encrypted (k8s:enc:)"), "{said}");
+    assert!(said.stderr.contains("hint: take the snapshot of a server that can read it"), "{said}");
+    for (args, reason) in [
+        (
+            &["--etcd-servers", &url, "--kubeconfig", "k"][..],
+            "of a server or of a store, not of both",
+        ),
+        (&["--etcd-servers", &url, "--data-dir", "d"], "cannot be used with"),
+        (&["--etcd-servers", "http://127.0.0.1:1"], "failed to read etcd"),
+    ] {
+        let said = env.run(save.iter().chain(args));
+        assert!(said.stderr.contains(reason) && said.code != Some(0), "{said}");
+        assert!(!env.path("x").exists());
+    }
+    let said = env.run(["cache", "snapshot", "restore", "x"]);
+    assert!(said.stderr.contains("where to restore to is not said"), "{said}");
 }

@@ -6,6 +6,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::model::Revision;
+use crate::server::orphans;
 use crate::view::View;
 
 /// Types whose objects have a series of their own; the objects of later ones are added
@@ -33,6 +34,8 @@ pub struct Facts {
     pub memory_refusals: u64,
     /// Stored objects that are left out since they cannot be understood.
     pub strange: usize,
+    /// Objects of shards that are gone.
+    pub orphaned: usize,
     /// What the store did.
     pub store: StoreFacts,
 }
@@ -66,6 +69,7 @@ impl Facts {
             memory_limit: view.memory_limit().unwrap_or(0),
             memory_refusals: view.stats().memory_refusals(),
             strange: view.stats().strange(),
+            orphaned: orphans::count(&root),
             store,
             ..Self::default()
         };
@@ -95,6 +99,7 @@ impl Facts {
             memory_limit,
             memory_refusals,
             strange,
+            orphaned,
             store,
         } = self;
         let StoreFacts { is_well, writes, bytes, syncs, failures, disk_bytes } = *store;
@@ -127,6 +132,11 @@ impl Facts {
             "kcpctl_store_strange_objects",
             "Stored objects that are left out since they cannot be understood",
             *strange as u64,
+        );
+        gauge(
+            "kcpctl_orphaned_objects",
+            "Objects of shards of whose name there is no Shard object",
+            *orphaned as u64,
         );
         gauge("kcpctl_store_up", "Whether the store takes writes", u64::from(is_well));
         let mut counter = |name: &str, help: &str, value: u64| {

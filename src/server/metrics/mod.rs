@@ -19,6 +19,7 @@ mod requests;
 use std::fmt;
 
 use prometheus_client::encoding::text::encode_registry;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 
 use crate::server::conn::ConnectionMetrics;
@@ -35,6 +36,8 @@ pub struct Metrics {
     pub requests: Requests,
     /// What is counted of connections.
     pub connections: ConnectionMetrics,
+    /// Objects of gone shards that were deleted.
+    pub pruned: Counter,
 }
 
 impl Metrics {
@@ -68,7 +71,13 @@ impl Metrics {
             "Answers that were given up since the client did not read them",
             connections.abandoned.clone(),
         );
-        Self { registry, requests, connections }
+        let pruned = Counter::default();
+        registry.register(
+            "kcpctl_pruned_objects",
+            "Objects that were deleted since their shard is gone",
+            pruned.clone(),
+        );
+        Self { registry, requests, connections, pruned }
     }
 
     /// All metrics as text; `accept` is the header of the request, if it has one.

@@ -141,6 +141,14 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "NAME", help_heading = "Installation", requires = "manifests")]
     name: Option<String>,
 
+    /// Delete what a shard left that has been gone for this long [default: never]
+    ///
+    /// A shard is gone if objects of it are in the cache, and no Shard object there has its
+    /// name. The time is counted from when this server saw that first, anew after each
+    /// start. `kcpctl cache prune --orphans --dry-run` shows what there is.
+    #[arg(long, value_name = "DURATION", value_parser = parse_span, help_heading = "Installation")]
+    prune_orphans_after: Option<Duration>,
+
     /// Memory for recent changes, which watches resume from [default: 256MiB]
     ///
     /// At most a quarter of --memory-limit, unless it is given.
@@ -228,6 +236,7 @@ impl ServeArgs {
             tls_curve_preferences,
             manifests,
             name,
+            prune_orphans_after,
             history_bytes,
             memory_limit,
             max_requests_inflight,
@@ -275,6 +284,7 @@ impl ServeArgs {
                 stall_timeout,
                 bookmark_interval,
             },
+            prune_orphans_after: prune_orphans_after.filter(|span| !span.is_zero()),
             synthetic_delay,
             compress: gzip,
             log: LogSettings { format: log_format, verbosity: verbosity.unwrap_or(0) },

@@ -58,16 +58,16 @@ pub(super) struct EtcdArgs {
     etcd_healthcheck_timeout: Duration,
 }
 
-/// What the flags say, of either name.
+/// What the flags say, of either name and of the commands that open a store themselves.
 #[derive(Clone, Debug)]
-pub(super) struct EtcdFlags {
-    pub(super) servers: String,
-    pub(super) prefix: String,
-    pub(super) ca: Option<PathBuf>,
-    pub(super) cert: Option<PathBuf>,
-    pub(super) key: Option<PathBuf>,
-    pub(super) compaction_interval: Duration,
-    pub(super) health_timeout: Duration,
+pub(crate) struct EtcdFlags {
+    pub(crate) servers: String,
+    pub(crate) prefix: String,
+    pub(crate) ca: Option<PathBuf>,
+    pub(crate) cert: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
+    pub(crate) compaction_interval: Duration,
+    pub(crate) health_timeout: Duration,
 }
 
 impl From<EtcdArgs> for EtcdFlags {
@@ -86,7 +86,7 @@ impl From<EtcdArgs> for EtcdFlags {
 
 impl EtcdFlags {
     /// What keys begin with.
-    pub(super) fn key_prefix(&self) -> Result<String, SettingsError> {
+    pub(crate) fn key_prefix(&self) -> Result<String, SettingsError> {
         if self.prefix == REGISTRY_PREFIX {
             return Ok(KEY_PREFIX.to_owned());
         }
@@ -125,6 +125,11 @@ impl EtcdFlags {
         if directory.is_some() {
             return Err(SettingsError::TwoStores);
         }
+        Ok(StoreSettings::Etcd(self.options()?))
+    }
+
+    /// How to reach the etcd that is named.
+    pub(crate) fn options(self) -> Result<EtcdOptions, SettingsError> {
         let prefix = self.key_prefix()?;
         let servers: Vec<String> = self.servers.split(',').map(url).collect::<Result<_, _>>()?;
         let client = match (self.cert, self.key) {
@@ -136,13 +141,13 @@ impl EtcdFlags {
         if tls != EtcdTls::default() && !servers.iter().any(|url| url.starts_with("https://")) {
             return Err(SettingsError::EtcdWithoutTls);
         }
-        Ok(StoreSettings::Etcd(EtcdOptions {
+        Ok(EtcdOptions {
             servers,
             prefix,
             tls,
             compaction_interval: self.compaction_interval,
             health_timeout: self.health_timeout,
-        }))
+        })
     }
 }
 

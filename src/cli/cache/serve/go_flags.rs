@@ -195,6 +195,7 @@ fn settings(matches: &ArgMatches) -> Result<Settings, SettingsError> {
             streams: streams.filter(|number| *number > 0).unwrap_or(STREAMS_MAX),
             ..Limits::default()
         },
+        prune_orphans_after: None,
         synthetic_delay: matches.get_one("synthetic-delay").copied().unwrap_or(Duration::ZERO),
         compress: Compress::default(),
         log: LogSettings {

@@ -40,8 +40,10 @@ use std::ffi::OsString;
 use crate::error::{CliError, Kind};
 
 pub(crate) use args::ServeArgs;
+pub(crate) use etcd::EtcdFlags;
 pub(crate) use go_flags::EXECUTABLE;
 pub(crate) use settings::KEY_PREFIX;
+pub(crate) use values::parse_span;
 
 pub(super) fn run(args: ServeArgs) -> Result<(), CliError> {
     process::run(args.settings()?)

@@ -176,7 +176,12 @@ impl From<BindError> for CliError {
 impl From<store::Error> for CliError {
     fn from(error: store::Error) -> Self {
         let hint = error.hint();
-        let error = Self::new(Kind::Config, error);
+        let kind = match &error {
+            store::Error::Remote { .. } => Kind::Unreachable,
+            store::Error::NoSpace | store::Error::TooLarge { .. } => Kind::Refused,
+            _ => Kind::Config,
+        };
+        let error = Self::new(kind, error);
         match hint {
             Some(hint) => error.hint(hint),
             None => error,

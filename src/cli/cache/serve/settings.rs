@@ -48,6 +48,8 @@ pub(super) struct Settings {
     pub tls_rules: TlsRules,
     /// What clients may ask for and cost.
     pub limits: Limits,
+    /// How long a shard must have been gone until what it left is deleted; none is for ever.
+    pub prune_orphans_after: Option<Duration>,
     /// How long each request waits before anything else.
     pub synthetic_delay: Duration,
     /// For whom large answers are compressed.
@@ -118,7 +120,7 @@ pub(super) struct Manifests {
 
 /// A setting that is missing, or does not go with another.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub(super) enum SettingsError {
+pub(crate) enum SettingsError {
     /// Half a pair.
     #[error("--tls-cert-file and --tls-private-key-file belong together")]
     HalfAPair,

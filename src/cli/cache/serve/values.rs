@@ -40,7 +40,7 @@ impl FromStr for ByteCount {
 }
 
 /// A span of time that is not negative, such as `100ms`.
-pub(super) fn parse_span(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
     let span: api::Duration = text.parse().map_err(|error: DurationError| error.to_string())?;
     span.to_std().ok_or_else(|| "expected no negative span of time".to_owned())
 }

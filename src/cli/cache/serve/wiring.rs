@@ -12,7 +12,7 @@ use crate::error::{CliError, Kind};
 use crate::server::bootstrap::{self, BootstrapError};
 use crate::server::metrics::{Metrics, StoreFacts};
 use crate::server::types::BuiltIn;
-use crate::server::{App, AppOptions};
+use crate::server::{App, AppOptions, orphans};
 use crate::shutdown::Shutdown;
 use crate::store::{self, AnyBackend, Backend as _, Counters, EtcdCounters, Keyspace, NameLog};
 use crate::view::{OpenError, Options, Stale, View};
@@ -62,6 +62,10 @@ impl Server {
                 objects = missing,
                 "the store has lost objects since it was last used; clients that come back are told"
             );
+        }
+        if let Some(after) = settings.prune_orphans_after {
+            let (view, pruned) = (Arc::clone(&view), metrics.pruned.clone());
+            tokio::spawn(orphans::prune(view, after, pruned, shutdown.clone()));
         }
         let pulse = Pulse::start(Arc::clone(&store));
         let options = AppOptions {
@@ -163,7 +167,12 @@ impl From<OpenError> for CliError {
                     .to_owned(),
             ),
             OpenError::Store(error @ store::Error::Remote { .. }) => error.hint(),
-            _ => None,
+            OpenError::Key { .. } | OpenError::Value { .. } => Some(
+                "find everything that no server can read with `kcpctl cache fsck --data-dir DIR`, \
+                 which deletes it with `--fix` and keeps a copy"
+                    .to_owned(),
+            ),
+            OpenError::Store(_) => None,
         };
         if let Some(hint) = hint {
             return Self::new(Kind::Config, error).hint(hint);

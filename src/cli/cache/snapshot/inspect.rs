@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::directory::keyed;
-use super::{directory, open, refused};
+use super::{open, refused};
 use crate::cli::args::{OutputArgs, OutputFormat};
-use crate::error::{CliError, Kind};
+use crate::cli::cache::stored::place_of_copy;
+use crate::error::CliError;
 use crate::term::{self, Output, Table};
 
 /// Check a snapshot, and show what it holds
@@ -27,13 +27,12 @@ pub(crate) struct InspectArgs {
 pub(super) fn run(args: &InspectArgs) -> Result<(), CliError> {
     let mut snapshot = open(&args.file)?;
     let header = snapshot.header().clone();
-    let keys = directory::keyspace();
     let mut counts: BTreeMap<(String, String), (u64, u64)> = BTreeMap::new();
-    let mut misplaced = 0_u64;
+    let mut strange = 0_usize;
     for item in snapshot.items().map_err(|error| refused(&args.file, error))? {
         let item = item.map_err(|error| refused(&args.file, error))?;
-        let Some(place) = directory::copied(&keys, keyed(&item.key).as_bytes()) else {
-            misplaced += 1;
+        let Some(place) = place_of_copy(&item.key) else {
+            strange += 1;
             continue;
         };
         let (group, resource) = place.kind.parts();
@@ -44,9 +43,11 @@ pub(super) fn run(args: &InspectArgs) -> Result<(), CliError> {
         count.0 += 1;
         count.1 += (item.key.len() + item.value.len()) as u64;
     }
-    if misplaced > 0 {
-        let cause = anyhow::anyhow!("{misplaced} of its keys are not those of a cache");
-        return Err(CliError::new(Kind::Config, cause).hint("use another snapshot"));
+    if strange > 0 {
+        let what = term::count(strange, "key");
+        term::warn(&format!(
+            "{what} of it can only be restored with `--raw`: not those of a cache"
+        ));
     }
     let taken = jiff::Timestamp::from_second(i64::try_from(header.taken).unwrap_or(i64::MAX))
         .map_or_else(|_| header.taken.to_string(), |it| it.to_string());
@@ -89,7 +90,7 @@ pub(super) fn run(args: &InspectArgs) -> Result<(), CliError> {
                 let document = json!({
                     "taken": taken, "source": header.source, "objects": header.objects,
                     "resourceVersion": header.revision.to_string(), "bytes": header.bytes,
-                    "items": items,
+                    "items": items, "strangeKeys": strange,
                 });
                 if format == OutputFormat::Json {
                     term::write_json(&document, &mut out)?;

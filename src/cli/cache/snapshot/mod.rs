@@ -1,21 +1,19 @@
 //! `kcpctl cache snapshot`: copy what a cache holds into a file, and back.
 //!
-//! * `save` takes a snapshot: of a running server through its API, or of a data
-//!   directory that nobody serves.
+//! * `save` takes a snapshot: of a running server through its API, of a data directory
+//!   that nobody serves, or of an etcd.
 //! * `inspect` says what a file holds, once all of it was checked.
-//! * `restore` puts it into a data directory that nobody serves.
-//! * `directory` opens such a directory.
+//! * `restore` puts it into a data directory that nobody serves, or into an etcd.
 //!
 //! The definitions of types are left out: every server makes its own.
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::error::{CliError, Kind};
 use crate::store::{Snapshot, SnapshotError};
 
-mod directory;
 mod inspect;
 mod restore;
 mod save;
@@ -77,16 +75,4 @@ fn refused(path: &Path, error: SnapshotError) -> CliError {
 
 fn quoted(path: &Path) -> String {
     format!("`{}`", path.display())
-}
-
-/// Where a stopped store lies: a data directory of `kcpctl cache serve`, or the folder that
-/// `--embedded-etcd-directory` names.
-#[derive(Debug, clap::Args)]
-struct DirectoryArgs {
-    /// Data directory that no server is using at present
-    ///
-    /// That of `kcpctl cache serve`, or the folder that a `cache-server` was given as
-    /// `--embedded-etcd-directory`.
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
 }

@@ -6,18 +6,22 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::anyhow;
 use serde_json::Value;
 
-use super::{DirectoryArgs, directory, is_standard, quoted, refused};
+use super::{is_standard, quoted, refused};
 use crate::cli::args::ConnectionArgs;
+use crate::cli::cache::stored::{Location, StoreArgs, copy_of, place_of_copy};
 use crate::cli::files;
 use crate::cli::runtime::block_on;
 use crate::client::{
     CacheClient, Catalog, Form, FoundType, ListQuery, Meta, Pager, Partial, Scope,
 };
 use crate::error::{CliError, Kind};
+use crate::fsck::reachable;
 use crate::model::Revision;
 use crate::model::json::tree;
+use crate::server::bootstrap;
 use crate::store::{Origin, Place, SnapshotError, SnapshotHeader, SnapshotWriter, TypeKey};
 use crate::term::{self, Progress};
+use crate::view::{Unreadable, read_stored};
 
 /// How often a snapshot is begun anew when the server forgets its revision meanwhile.
 const ATTEMPTS: usize = 3;
@@ -30,10 +34,13 @@ Examples:
   # Of a server that is stopped
   kcpctl cache snapshot save cache.snapshot --data-dir .kcpctl
 
+  # Of an etcd, whoever uses it meanwhile
+  kcpctl cache snapshot save cache.snapshot --etcd-servers http://localhost:2379
+
   # To another machine
   kcpctl cache snapshot save - | ssh backup 'cat > cache.snapshot'";
 
-/// Take a snapshot of a running server, or of a stopped one's data
+/// Take a snapshot of a running server, of a stopped one's data, or of an etcd
 ///
 /// The file shows all objects at one revision. It is compressed, and has a checksum
 /// over everything.
@@ -49,27 +56,29 @@ pub(crate) struct SaveArgs {
     force: bool,
 
     #[command(flatten)]
-    directory: DirectoryArgs,
+    store: StoreArgs,
 
     #[command(flatten)]
     connection: ConnectionArgs,
 }
 
 pub(super) fn run(args: SaveArgs) -> Result<(), CliError> {
-    let SaveArgs { file, force, directory, connection } = args;
+    let SaveArgs { file, force, store, connection } = args;
     if !is_standard(&file) && !force && file.symlink_metadata().is_ok() {
         let cause = anyhow!("{} is there already", quoted(&file));
         return Err(CliError::new(Kind::Config, cause)
             .hint("choose another name, or overwrite it with `--force`"));
     }
-    let taken = match &directory.data_dir {
-        Some(dir) => {
+    let taken = match store.location()? {
+        Some(location) => {
             if connection.kubeconfig.is_some() || connection.context.is_some() {
-                let cause = anyhow!("a snapshot is of a server or of a directory, not of both");
-                return Err(CliError::new(Kind::Usage, cause)
-                    .hint("give `--data-dir`, or `--kubeconfig` and `--context`"));
+                let cause = anyhow!("a snapshot is of a server or of a store, not of both");
+                return Err(CliError::new(Kind::Usage, cause).hint(
+                    "give `--data-dir` or `--etcd-servers`, or else `--kubeconfig` and \
+                     `--context`",
+                ));
             }
-            block_on(of_directory(dir, &file))?
+            block_on(of_store(location, &file))?
         }
         None => block_on(async { of_server(&connection.client().await?, &file).await })?,
     };
@@ -108,19 +117,46 @@ impl Taken {
     }
 }
 
-async fn of_directory(dir: &Path, file: &Path) -> Result<Taken, CliError> {
-    let path = directory::must_exist(dir)?;
-    let store = directory::open(&path, Revision::ZERO)?;
-    let (objects, revision) = directory::state(&store).await?;
-    let keys = directory::keyspace();
+async fn of_store(location: Location, file: &Path) -> Result<Taken, CliError> {
+    let mut progress = Progress::start("taking a snapshot");
+    let store = location.open().await?;
+    let (pairs, revision) = progress.during(store.pairs()).await?;
     let mut writer = SnapshotWriter::new().map_err(|error| refused(file, error))?;
-    for (key, (revision, value)) in &objects {
-        if let Some(place) = directory::copied(&keys, key) {
-            let key = directory::copy_of(&place);
-            writer.add(&key, *revision, value).map_err(|error| refused(file, error))?;
+    let mut left_out = 0;
+    for (key, pair) in &pairs {
+        let Some(place) = reachable(&store.keys, key) else {
+            // Definitions are no loss: every server makes its own.
+            let defines = store.keys.parse(key).is_ok_and(|it| it.kind.is_definitions());
+            left_out += usize::from(!defines);
+            continue;
+        };
+        match read_stored(&place, pair.value.clone(), pair.revision, bootstrap::decode) {
+            Ok(_) => {}
+            Err(error @ Unreadable::Encrypted) => {
+                let key = String::from_utf8_lossy(key).into_owned();
+                let cause = anyhow::Error::new(error).context(format!("failed to copy `{key}`"));
+                return Err(CliError::new(Kind::Config, cause)
+                    .hint("take the snapshot of a server that can read it, with `--kubeconfig`"));
+            }
+            Err(Unreadable::Malformed(_)) => {
+                left_out += 1;
+                continue;
+            }
         }
+        let added = writer.add(&copy_of(&place), pair.revision, &pair.value);
+        added.map_err(|error| refused(file, error))?;
     }
-    Ok(Taken { writer, source: format!("the store in {}", path.display()), revision })
+    warn_of(left_out);
+    Ok(Taken { writer, source: format!("the store in {}", store.name), revision })
+}
+
+fn warn_of(left_out: usize) {
+    if left_out > 0 {
+        let what = term::count(left_out, "key");
+        term::warn(&format!(
+            "left out {what} that no request leads to, or whose value is no object: see `kcpctl cache fsck`"
+        ));
+    }
 }
 
 async fn of_server(client: &CacheClient, file: &Path) -> Result<Taken, CliError> {
@@ -159,6 +195,7 @@ async fn at_one_revision(
     progress.during(catalog.add_published(client)).await?;
     let mut writer = SnapshotWriter::new().map_err(|error| refused(file, error))?;
     let mut at = None;
+    let (mut copied, mut left_out) = (0_usize, 0);
     for known in catalog.types() {
         let Some(version) = known.versions.first().cloned() else { continue };
         if TypeKey::new(&known.group, &known.resource).is_definitions() {
@@ -188,8 +225,14 @@ async fn at_one_revision(
             };
             at.get_or_insert(page.metadata.resource_version);
             for item in &page.items {
-                let (key, revision, value) =
-                    stored(&found, item.get()).map_err(|what| strange(&found, &what))?;
+                let copy = stored(&found, item.get()).map_err(|what| strange(&found, &what))?;
+                // Lists of everything also show what lies under keys of another form.
+                let copy = copy.filter(|(key, ..)| place_of_copy(key).is_some());
+                let Some((key, revision, value)) = copy else {
+                    left_out += 1;
+                    continue;
+                };
+                copied += 1;
                 writer.add(&key, revision, &value).map_err(|error| refused(file, error))?;
             }
         }
@@ -203,18 +246,32 @@ async fn at_one_revision(
     let revision = at.parse().map(Revision).map_err(|_| {
         CliError::new(Kind::Refused, anyhow!("the server's resourceVersion `{at}` is no number"))
     })?;
+    if copied == 0 && left_out > 0 {
+        let cause = anyhow!("of no object the server shows the shard and the cluster");
+        return Err(CliError::new(Kind::Refused, cause)
+            .hint("is it a kcp cache server? Name one with `--kubeconfig` and `--context`")
+            .into());
+    }
+    warn_of(left_out);
     Ok(Taken { writer, source: client.server().to_owned(), revision })
 }
 
-/// The key, the revision and the stored form of an object as a server showed it.
-fn stored(found: &FoundType, text: &str) -> Result<(String, Revision, Vec<u8>), String> {
+/// What stands in a snapshot for one object: its key, its revision and its stored form.
+type Copied = (String, Revision, Vec<u8>);
+
+/// The copy of an object as a server showed it; none of one that is in no cluster of a
+/// shard.
+fn stored(found: &FoundType, text: &str) -> Result<Option<Copied>, String> {
     let meta: Meta = serde_json::from_str::<Partial>(text)
         .map_err(|error| format!("an object that is not one ({error})"))?
         .metadata;
     let missing = |what: &str| format!("`{}` without {what}", meta.name);
     let (shard, cluster) = (meta.shard(), meta.cluster());
-    if shard.is_empty() || cluster.is_empty() || meta.name.is_empty() {
-        return Err(missing("a shard, a cluster or a name"));
+    if meta.name.is_empty() {
+        return Err("an object without a name".to_owned());
+    }
+    if shard.is_empty() || cluster.is_empty() {
+        return Ok(None);
     }
     let revision =
         meta.resource_version.parse().map(Revision).map_err(|_| missing("a resourceVersion"))?;
@@ -239,7 +296,7 @@ fn stored(found: &FoundType, text: &str) -> Result<(String, Revision, Vec<u8>), 
     };
     let mut value = tree::to_vec(&object);
     value.push(b'\n');
-    Ok((directory::copy_of(&place), revision, value))
+    Ok(Some((copy_of(&place), revision, value)))
 }
 
 fn strange(found: &FoundType, what: &str) -> CliError {
