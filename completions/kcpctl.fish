@@ -76,10 +76,6 @@ complete -c kcpctl -n "__fish_kcpctl_using_subcommand validate" -s o -l output -
 json\t'An object with all findings'"
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand validate" -s R -l recursive -d 'Read the folders within a folder too'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from list serve snapshot" -s h -l help -d 'Print help'
-complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from list serve snapshot" -f -a "list" -d 'Show what a cache server holds'
-complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from list serve snapshot" -f -a "serve" -d 'Run the cache server in the foreground'
-complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from list serve snapshot" -f -a "snapshot" -d 'Copy what a cache holds into a file, and back'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list prune serve snapshot" -s h -l help -d 'Print help'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list prune serve snapshot" -f -a "fsck" -d 'Find what is wrong in a store, and mend it'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list prune serve snapshot" -f -a "list" -d 'Show what a cache server holds'
