@@ -4,7 +4,7 @@
 # installs with apt, and says so.
 
 .DEFAULT_GOAL := help
-.PHONY: help build serve demo test lint bench docs golden clean
+.PHONY: help build serve demo test faults lint bench docs golden clean
 
 # rustup's toolchain, also in a shell that was opened before it was installed.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -21,6 +21,9 @@ ON_ETCD := authorization contract definitions history kubectl lists model object
 LISTEN ?= 127.0.0.1:6443
 DATA_DIR ?= .kcpctl
 DEMO ?= demo
+
+# How long `make faults` takes.
+SECONDS ?= 600
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +43,10 @@ test: rust python ## Install what the tests need, and run them all
 	cargo test --locked --no-fail-fast
 	KCPCTL_TEST_STORE=etcd cargo test --locked --no-fail-fast --test integration -- $(ON_ETCD) \
 		--skip a_revision_of_an_older_life_is_gone
+
+faults: rust ## Break everything around three servers on an etcd, for SECONDS=600
+	@.ci/need etcd=etcd-server
+	KCPCTL_FAULTS_SECONDS=$(SECONDS) cargo test --locked --test integration -- faults::
 
 lint: rust ## Check form, lints and documentation
 	cargo fmt --check

@@ -65,7 +65,15 @@ async fn answer<B: Backend>(
         while let Ok(next) = asked.try_recv() {
             waiters.push(next);
         }
+        let before = *reached.borrow();
         match backend.newest().await {
+            Ok(newest) if newest < before => {
+                let why = format!(
+                    "the store is at revision {newest}, and was at {before} before: an older state \
+                     was put back, which is being read"
+                );
+                tell(waiters, &Err(Stale(why.into())));
+            }
             Err(error) => tell(waiters, &Err(Stale(chain(&error).into()))),
             Ok(newest) if *reached.borrow() >= newest => tell(waiters, &Ok(())),
             Ok(newest) => {

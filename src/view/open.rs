@@ -67,6 +67,7 @@ pub struct View {
     memory_limit: Option<usize>,
     /// How to know that this is the newest; none if nobody else writes.
     fresh: Option<Freshness>,
+    replaced: watch::Receiver<u64>,
 }
 
 /// Figures for the metrics.
@@ -199,6 +200,7 @@ impl View {
         let (done, committer_ended) = oneshot::channel();
         let publisher = Publisher {
             reached: watch::Sender::new(root.revision),
+            replaced: watch::Sender::new(0),
             root: Arc::new(ArcSwap::from_pointee(root)),
             keys,
             options,
@@ -210,6 +212,7 @@ impl View {
             floor: reach.floor,
         };
         let root = publisher.root.clone();
+        let replaced = publisher.replaced.subscribe();
         let fresh =
             shared.then(|| Freshness::start(Arc::clone(&backend), publisher.reached.subscribe()));
         if shared {
@@ -229,7 +232,7 @@ impl View {
         }
         tokio::spawn(tick(queue.clone()));
         let committer = Mutex::new(Some(committer_ended));
-        Ok(Self { root, queue, stats, gone, committer, memory_limit, fresh })
+        Ok(Self { root, queue, stats, gone, committer, memory_limit, fresh, replaced })
     }
 
     /// Waits until everything that was written before this call is here, by whomever it
@@ -239,6 +242,12 @@ impl View {
             Some(fresh) => fresh.wait().await,
             None => Ok(()),
         }
+    }
+
+    /// Tells how often another state took the place of everything, to which no changes
+    /// lead. Nothing comes after [`Self::close`].
+    pub fn replaced(&self) -> watch::Receiver<u64> {
+        self.replaced.clone()
     }
 
     /// Everything as it is now.

@@ -25,6 +25,8 @@ pub(super) struct Publisher {
     pub(super) root: Arc<ArcSwap<Root>>,
     /// Tells those who wait how far the root has come.
     pub(super) reached: watch::Sender<Revision>,
+    /// Tells how often everything was replaced.
+    pub(super) replaced: watch::Sender<u64>,
     pub(super) keys: Keyspace,
     pub(super) options: Options,
     pub(super) stats: Arc<Stats>,
@@ -130,6 +132,7 @@ impl Publisher {
         let revision = root.revision;
         self.root.store(Arc::new(root));
         self.reached.send_replace(revision);
+        self.replaced.send_modify(|times| *times += 1);
     }
 
     fn tell_memory(&self) {

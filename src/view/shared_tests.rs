@@ -26,6 +26,10 @@ struct Script {
     mumbles: AtomicBool,
     /// What comes next was forgotten.
     forgets: watch::Sender<bool>,
+    /// Answers to the question for the newest revision are under way.
+    dawdles: watch::Sender<bool>,
+    /// How often that was asked.
+    asked: watch::Sender<usize>,
 }
 
 #[derive(Default)]
@@ -42,6 +46,8 @@ impl Script {
             told: watch::Sender::new(Revision(u64::MAX)),
             mumbles: AtomicBool::new(false),
             forgets: watch::Sender::new(false),
+            dawdles: watch::Sender::new(false),
+            asked: watch::Sender::new(0),
         })
     }
 
@@ -145,7 +151,10 @@ impl Backend for Script {
     }
 
     async fn newest(&self) -> Result<Revision, Error> {
-        Ok(Revision(self.state.lock().revision))
+        let newest = Revision(self.state.lock().revision);
+        self.asked.send_modify(|times| *times += 1);
+        let _ = self.dawdles.subscribe().wait_for(|dawdles| !dawdles).await;
+        Ok(newest)
     }
 
     async fn forget(&self, _forget: Forget) -> Result<(), Error> {
@@ -228,6 +237,33 @@ async fn what_anybody_writes_is_there_for_whoever_asks_for_the_newest() {
 }
 
 #[tokio::test]
+async fn whoever_asks_while_an_answer_is_under_way_does_not_share_it() {
+    let script = Script::new();
+    let view = Arc::new(open(&script).await);
+    let mut asked = script.asked.subscribe();
+    let ask = || {
+        let view = Arc::clone(&view);
+        tokio::spawn(async move { view.fresh().await })
+    };
+    script.dawdles.send_replace(true);
+    script.is_silent();
+    let early = ask();
+    asked.wait_for(|times| *times == 1).await.unwrap();
+    // The answer is from before this, and whoever asks now has to see it.
+    script.others_write("s/c/o", Some(value("o", 1)));
+    let late = ask();
+    tokio::task::yield_now().await;
+    script.dawdles.send_replace(false);
+    early.await.unwrap().unwrap();
+    asked.wait_for(|times| *times == 2).await.unwrap();
+    assert!(!late.is_finished());
+    script.speaks();
+    late.await.unwrap().unwrap();
+    assert_eq!(paths(&view), ["s/c/o"]);
+    view.close().await;
+}
+
+#[tokio::test]
 async fn a_loser_is_told_what_the_store_has() {
     let script = Script::new();
     let view = open(&script).await;
@@ -291,6 +327,30 @@ async fn after_a_gap_everything_is_read_anew_and_who_watched_has_expired() {
     create(&view, "s/c/next", 1).await.unwrap();
     watch.take(10, &mut found).unwrap();
     assert_eq!(found.len(), 1);
+    view.close().await;
+}
+
+#[tokio::test]
+async fn a_store_that_went_back_says_nothing_about_the_newest_until_it_is_read_anew() {
+    let script = Script::new();
+    let view = open(&script).await;
+    let mut replaced = view.replaced();
+    for name in ["kept", "lost"] {
+        create(&view, &format!("s/c/{name}"), 1).await.unwrap();
+    }
+    {
+        let mut state = script.state.lock();
+        state.revision -= 1;
+        state.log.pop();
+        state.values.retain(|_, (revision, _)| revision.0 == 1);
+    }
+    let stale = view.fresh().await.unwrap_err();
+    assert!(stale.to_string().contains("older state"), "{stale}");
+    assert!(!replaced.has_changed().unwrap());
+    script.forgets.send_replace(true);
+    replaced.changed().await.unwrap();
+    view.fresh().await.unwrap();
+    assert_eq!(paths(&view), ["s/c/kept"]);
     view.close().await;
 }
 

@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::support::{
-    APIEXPORTS, Answer, Client, Credentials, Etcd, Request, Server, TestEnv, api_export, at,
-    eventually, new_authority,
+    APIEXPORTS, Answer, CRDS, Client, Credentials, Etcd, Request, Server, TestEnv, api_export, at,
+    eventually, new_authority, old_authority,
 };
 
 fn exports() -> String {
@@ -112,6 +112,47 @@ fn a_full_etcd_refuses_writes_and_serves_reads() {
     create(&client, "two").object(201);
 }
 
+/// etcd makes a write that it let in before it was full, and refuses it all the same.
+#[test]
+fn what_a_full_etcd_refuses_is_not_there_and_what_is_there_was_not_refused() {
+    const CLIENTS: usize = 40;
+    const ROUNDS: usize = 3;
+    let etcd = Etcd::start_with(&["--quota-backend-bytes=8388608"]);
+    let server = Server::start_on(&etcd, &[]);
+    let fill = |number: usize| {
+        let client = server.admin();
+        let mut statuses = Vec::new();
+        while statuses.last().is_none_or(|(_, status)| *status == 201) {
+            let name = format!("long-{number}-{}", statuses.len());
+            let mut object = api_export(&name);
+            object["spec"] = json!({"text": "x".repeat(100_000)});
+            let answer = client.post(exports(), &object);
+            assert!(matches!(answer.status, 201 | 503 | 504), "{answer}");
+            statuses.push((name, answer.status));
+        }
+        statuses
+    };
+    let fill = &fill;
+    let client = server.admin();
+    for _ in 0..ROUNDS {
+        let statuses: Vec<(String, u16)> = std::thread::scope(|scope| {
+            let all: Vec<_> =
+                (0..CLIENTS).map(|number| scope.spawn(move || fill(number))).collect();
+            all.into_iter().flat_map(|it| it.join().unwrap()).collect()
+        });
+        let list = client.get(exports()).object(200);
+        let there = names(&list);
+        for (name, status) in &statuses {
+            let is_there = there.contains(&&**name);
+            assert!(*status == 504 || is_there == (*status == 201), "{name} {status} {is_there}");
+        }
+        // What makes room goes on.
+        client.send(&Request::new("DELETE", exports())).object(200);
+        etcd.make_room();
+        eventually("a server that is ready again", || is_ready(&server).then_some(()));
+    }
+}
+
 #[test]
 fn an_object_that_etcd_does_not_take_is_refused_with_the_limit() {
     let etcd = Etcd::start();
@@ -161,6 +202,13 @@ fn an_etcd_that_went_back_is_read_anew() {
     assert!(server.said().contains("gone back"), "{}", server.said());
     create(&client, "new").object(201);
     assert_eq!(names(&client.get(exports()).object(200)), ["new"]);
+    // The definitions are made again, for all servers that share it.
+    let definitions = at("*", "*", CRDS);
+    let other = Server::start_on(&etcd, &[]);
+    let all = names(&other.admin().get(&definitions).object(200)).len();
+    assert!(all > 20, "{all}");
+    let here = client.get(&definitions).object(200);
+    assert_eq!(names(&here).len(), all);
 }
 
 #[test]
@@ -214,4 +262,59 @@ fn certificates_of_etcd_are_checked_and_read_again() {
     eventually("a server that is not ready", || (!is_ready(&server)).then_some(()));
     let refused = client.send(&Request::new("GET", exports()));
     assert_eq!(refused.status, 503, "{refused}");
+}
+
+#[test]
+fn a_certificate_that_has_expired_is_said_and_mended_without_a_restart() {
+    let env = TestEnv::new();
+    let ca = old_authority("etcd");
+    let client = Credentials::signed_by(&ca, "kcpctl", &[]);
+    let server = Credentials::of_server(&ca);
+    let [old_client, old_server] = Credentials::expired(&ca, "old");
+    let show = |side: &str, it: &Credentials| {
+        env.write(format!("{side}.key"), &it.key_pem);
+        env.write(format!("{side}.crt"), &it.cert_pem);
+    };
+    env.write("ca.crt", ca.cert_pem());
+    show("client", &client);
+    show("server", &server);
+    let path = |name: &str| env.path(name).display().to_string();
+    let mut etcd = Etcd::start_with(&[
+        &format!("--cert-file={}", path("server.crt")),
+        &format!("--key-file={}", path("server.key")),
+        &format!("--trusted-ca-file={}", path("ca.crt")),
+        "--client-cert-auth",
+    ]);
+    let files = ["ca", "cert", "key"];
+    let files = files.iter().zip(["ca.crt", "client.crt", "client.key"]);
+    let flags: Vec<String> =
+        files.map(|(flag, file)| format!("--etcd-{flag}file={}", path(file))).collect();
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let replica = Server::start_on(&etcd, &flags);
+    let admin = replica.admin();
+    create(&admin, "one").object(201);
+    let says_expired = |refused: &Answer| {
+        assert_eq!(refused.status, 503, "{refused}");
+        refused.text().contains("expired")
+    };
+    let refuses = |name: &str| {
+        eventually("a server that is not ready", || (!is_ready(&replica)).then_some(()));
+        eventually("a refusal that says why", || {
+            [create(&admin, name), admin.get(exports())].iter().all(says_expired).then_some(())
+        });
+        assert_eq!(names(&any_state(&admin)), ["one"]);
+    };
+    show("client", &old_client);
+    refuses("never");
+    show("client", &client);
+    eventually("a server that is ready again", || is_ready(&replica).then_some(()));
+
+    show("server", &old_server);
+    etcd.kill();
+    etcd.start_again();
+    refuses("never");
+    show("server", &server);
+    eventually("a server that is ready again", || is_ready(&replica).then_some(()));
+    create(&admin, "two").object(201);
+    assert_eq!(names(&admin.get(exports()).object(200)), ["one", "two"]);
 }

@@ -11,6 +11,7 @@ use etcd_client::{
     TxnOpResponse, WatchOptions,
 };
 use futures::Stream;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
@@ -18,6 +19,7 @@ use super::compact;
 use super::failure::{Failure, Kind};
 use super::follow;
 use super::health::{self, Health};
+use super::life::{Found, Life};
 use super::members::{EtcdOptions, Members};
 use crate::model::Revision;
 use crate::store::{Backend, Change, Conflict, Error, Expect, Forget, Loaded, News, Write};
@@ -53,6 +55,8 @@ pub(super) struct Shared {
     /// Somebody wants to know how far the watch has come.
     pub(super) hurry: Notify,
     pub(super) health: Health,
+    /// What the last load found, for the watch that goes on from there.
+    pub(super) loaded: Mutex<Life>,
     tally: Tally,
 }
 
@@ -96,6 +100,7 @@ impl Etcd {
             members: Members::new(options).await?,
             hurry: Notify::new(),
             health: Health::default(),
+            loaded: Mutex::default(),
             tally: Tally::default(),
         });
         let tasks = vec![
@@ -183,14 +188,48 @@ impl Shared {
         Ok(Digest { at: revision_of(&answer), newest: revision(newest), count })
     }
 
-    /// How many keys there were below the prefix at a revision.
-    pub(super) async fn count_at(&self, at: Revision) -> Result<usize, Failure> {
-        let options = GetOptions::new()
-            .with_range(self.range_end())
-            .with_count_only()
-            .with_revision(signed(at));
-        let answer = self.range(options).await?;
-        Ok(usize::try_from(answer.count()).unwrap_or_default())
+    /// What some keys held at a revision, with or without the value, and how many keys
+    /// there were below the prefix.
+    pub(super) async fn look(
+        &self,
+        keys: Vec<(Bytes, bool)>,
+        at: Revision,
+    ) -> Result<(Vec<Found>, usize), Failure> {
+        let then = || GetOptions::new().with_revision(signed(at));
+        let count = then().with_range(self.range_end()).with_count_only();
+        let look = |(key, value)| {
+            let options = if value { then() } else { then().with_keys_only() };
+            TxnOp::get(key, Some(options))
+        };
+        let mut looks: Vec<TxnOp> = keys.into_iter().map(look).collect();
+        looks.push(TxnOp::get(self.prefix.as_str(), Some(count)));
+        let txn = Txn::new().and_then(looks);
+        let ask = |member: Arc<super::members::Member>| {
+            let txn = txn.clone();
+            async move { member.kv().txn(txn).await }
+        };
+        let answer = self.members.ask(ask).await?;
+        let mut found = Vec::new();
+        let mut count = 0;
+        for part in answer.op_responses() {
+            let TxnOpResponse::Get(mut part) = part else { continue };
+            count = usize::try_from(part.count()).unwrap_or_default();
+            let kv = part.take_kvs().into_iter().next();
+            found.push(kv.map(|kv| (revision(kv.mod_revision()), kv.into_key_value().1.into())));
+        }
+        // The last part has counted, and found nothing.
+        found.pop();
+        Ok((found, count))
+    }
+
+    /// Whether that revision can no longer be read.
+    async fn is_compacted(&self, at: Revision) -> Result<bool, Failure> {
+        let options = GetOptions::new().with_count_only().with_revision(signed(at));
+        match self.range(options).await {
+            Ok(_) => Ok(false),
+            Err(failure) if failure.kind == Kind::Compacted => Ok(true),
+            Err(failure) => Err(failure),
+        }
     }
 
     async fn range(&self, options: GetOptions) -> Result<GetResponse, Failure> {
@@ -203,10 +242,8 @@ impl Shared {
 
     /// The oldest revision at which everything can be read, but not before `least`.
     async fn oldest(&self, least: Revision) -> Result<Revision, Failure> {
-        match self.count_at(least).await {
-            Ok(_) => return Ok(least),
-            Err(failure) if failure.kind == Kind::Compacted => {}
-            Err(failure) => return Err(failure),
+        if !self.is_compacted(least).await? {
+            return Ok(least);
         }
         // Only a watch is told how far the compaction went.
         let (number, member) = self.members.current();
@@ -284,6 +321,7 @@ impl Shared {
             match read.await {
                 Ok((at, all)) => {
                     tracing::debug!(objects = all.len(), revision = at.0, "read etcd");
+                    *self.loaded.lock() = Life::loaded(at, &all);
                     all.into_iter().for_each(each);
                     return Ok(Loaded { revision: at, floor: at, ..Loaded::default() });
                 }
@@ -295,24 +333,43 @@ impl Shared {
 
     async fn write(&self, write: Write) -> Result<Result<Revision, Conflict>, Error> {
         let bytes = write.key.len() + write.value.as_ref().map_or(0, Bytes::len);
-        let outcome = self.transact(&write).await;
+        let mut outcome = self.transact(&write).await;
+        if let Err(failure) = &mut outcome
+            && failure.kind == Kind::NoSpace
+        {
+            self.health.is_full();
+            // What was let in before it was full is made, and refused all the same.
+            if !self.is_untouched(&write).await {
+                failure.kind = Kind::Unknown;
+            }
+        }
         match &outcome {
             Ok(Ok(_)) => {
                 self.tally.writes.fetch_add(1, Ordering::Relaxed);
                 self.tally.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
             }
             Ok(Err(_)) => {}
-            Err(failure) => {
+            Err(_) => {
                 self.tally.failures.fetch_add(1, Ordering::Relaxed);
-                if failure.kind == Kind::NoSpace {
-                    self.health.is_full();
-                }
             }
         }
         outcome.map_err(|failure| match failure.kind {
             Kind::TooLarge => Error::TooLarge { bytes },
             _ => failure.into_error("write to etcd", true),
         })
+    }
+
+    /// Whether it is known that a write was not made: what it was to replace is there.
+    async fn is_untouched(&self, write: &Write) -> bool {
+        let ask = |member: Arc<super::members::Member>| {
+            let keys_only = GetOptions::new().with_keys_only();
+            async move { member.kv().get(write.key.to_vec(), Some(keys_only)).await }
+        };
+        let there =
+            self.members.ask(ask).await.map(|answer| {
+                answer.kvs().first().map(|kv| Expect::At(revision(kv.mod_revision())))
+            });
+        there.is_ok_and(|there| there.unwrap_or(Expect::Absent) == write.expect)
     }
 
     async fn transact(&self, write: &Write) -> Result<Result<Revision, Conflict>, Failure> {

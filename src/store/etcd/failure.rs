@@ -36,6 +36,20 @@ const FAILED_PRECONDITION: i32 = 9;
 const OUT_OF_RANGE: i32 = 11;
 const UNAUTHENTICATED: i32 = 16;
 
+/// Words that tell that nothing was done.
+const NOT_SENT: [&str; 10] = [
+    "connect error",
+    "dns error",
+    "peer certificate",
+    "fatal alert: BadCertificate",
+    "fatal alert: CertificateExpired",
+    "fatal alert: CertificateRequired",
+    "fatal alert: CertificateRevoked",
+    "fatal alert: CertificateUnknown",
+    "fatal alert: UnknownCA",
+    "etcdserver: no leader",
+];
+
 impl Failure {
     /// No answer came in time.
     pub(super) fn late(seconds: f32) -> Self {
@@ -62,9 +76,9 @@ impl Failure {
                 INVALID_ARGUMENT | NOT_FOUND | PERMISSION_DENIED | RESOURCE_EXHAUSTED
                 | FAILED_PRECONDITION | OUT_OF_RANGE | UNAUTHENTICATED,
             ) => Kind::Refused,
-            _ if ["connect error", "dns error", "peer certificate"].into_iter().any(says) => {
-                Kind::NotSent
-            }
+            // Nobody who refuses a certificate has read what came after it, and a member
+            // without a leader refuses before it begins.
+            _ if NOT_SENT.into_iter().any(says) => Kind::NotSent,
             _ => Kind::Unknown,
         };
         Self { kind, reason }
@@ -116,6 +130,8 @@ mod tests {
             (14, "etcdserver: leader changed", Kind::Unknown),
             (14, "etcdserver: request timed out", Kind::Unknown),
             (14, "tcp connect error: Connection refused (os error 111)", Kind::NotSent),
+            (14, "etcdserver: no leader", Kind::NotSent),
+            (14, "transport error: received fatal alert: CertificateExpired", Kind::NotSent),
             (7, "etcdserver: permission denied", Kind::Refused),
             (13, "h2 protocol error", Kind::Unknown),
         ] {

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::backend::{Digest, Shared, now_millis, revision, signed};
 use super::failure::{Failure, Kind};
+use super::life::Life;
 use super::version::tells_progress;
 use crate::model::Revision;
 use crate::store::{Change, News};
@@ -42,7 +43,8 @@ const BEGIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Tells what happens after `after` for as long as somebody listens.
 pub(super) fn follow(shared: Arc<Shared>, after: Revision) -> impl Stream<Item = News> + Send {
     let (news, told) = mpsc::channel(QUEUE);
-    let task = Follower { shared, after, news, warned_old: false };
+    let life = std::mem::take(&mut *shared.loaded.lock());
+    let task = Follower { shared, after, life, news, warned_old: false };
     tokio::spawn(task.run());
     futures::stream::unfold(told, |mut told| async { Some((told.recv().await?, told)) })
 }
@@ -51,6 +53,8 @@ struct Follower {
     shared: Arc<Shared>,
     /// Everything up to here was told.
     after: Revision,
+    /// What is known of the etcd that told it.
+    life: Life,
     news: mpsc::Sender<News>,
     warned_old: bool,
 }
@@ -61,17 +65,27 @@ enum End {
     Unwanted,
     /// It cannot go on from where it was.
     Lost,
+    /// It goes on with another beginning.
+    Again,
     /// It may go on with another connection.
     Failed(String),
+}
+
+/// What came of a message whose last part did not come yet.
+#[derive(Default)]
+struct Parts {
+    changes: Vec<Change>,
+    /// How many more keys there are after them.
+    more: isize,
 }
 
 /// How a member tells how far the watch has come.
 enum Progress {
     /// It is asked on the watch.
     Truthful,
-    /// What there is is compared with what was told: the number of keys, and the last
-    /// answer that was not reached yet.
-    Compared { count: usize, open: Option<Digest> },
+    /// What there is is compared with what was told. This is the last answer that was
+    /// not reached yet.
+    Compared(Option<Digest>),
 }
 
 impl Follower {
@@ -87,6 +101,7 @@ impl Follower {
                     let _ = self.news.send(News::Lost).await;
                     return;
                 }
+                Err(End::Again) => {}
                 Err(End::Failed(why)) => {
                     if self.news.is_closed() {
                         return;
@@ -117,6 +132,11 @@ impl Follower {
         let status = tokio::time::timeout(BEGIN_TIMEOUT, member.maintenance().status()).await;
         let status =
             status.map_err(|_| late(&member.url))?.map_err(|error| failed(error.into()))?;
+        let head = status.header().ok_or_else(|| late(&member.url))?;
+        if revision(head.revision()) < self.after {
+            return Err(End::Failed(format!("{} is behind the others", member.url)));
+        }
+        self.compare_life(head.cluster_id()).await?;
         let mut progress = if tells_progress(status.version()) {
             Progress::Truthful
         } else {
@@ -128,15 +148,11 @@ impl Follower {
                      of the cache"
                 );
             }
-            let count = match shared.count_at(self.after).await {
-                Err(failure) if failure.kind == Kind::Compacted => return Err(End::Lost),
-                count => count.map_err(failed)?,
-            };
-            Progress::Compared { count, open: None }
+            Progress::Compared(None)
         };
         let options = WatchOptions::new()
             .with_range(shared.range_end())
-            .with_start_revision(signed(self.after.next()))
+            .with_start_revision(signed(self.life.quiet_since.next()))
             .with_fragment();
         let mut client = member.watch();
         let begun = client.watch(shared.prefix.as_str(), Some(options));
@@ -146,10 +162,10 @@ impl Follower {
 
         let idle = match progress {
             Progress::Truthful => IDLE,
-            Progress::Compared { .. } => IDLE_EXPENSIVE,
+            Progress::Compared(_) => IDLE_EXPENSIVE,
         };
         let mut asked: Option<Instant> = None;
-        let mut parts = Vec::new();
+        let mut parts = Parts::default();
         // At once, so that whoever waits already is told.
         let mut next_idle = Instant::now();
         loop {
@@ -165,7 +181,7 @@ impl Follower {
                     Progress::Truthful => {
                         self.ask(&mut stream, &mut progress, &mut asked).await?;
                     }
-                    Progress::Compared { .. } => {
+                    Progress::Compared(_) => {
                         next_idle = next_idle.min(Instant::now() + COMPARE_GRACE);
                     }
                 },
@@ -177,6 +193,33 @@ impl Follower {
                 () = self.news.closed() => return Err(End::Unwanted),
             }
         }
+    }
+
+    /// Makes sure that this is the etcd that has told everything so far.
+    async fn compare_life(&mut self, cluster: u64) -> Result<(), End> {
+        let seen = *self.life.cluster.get_or_insert(cluster);
+        let look = self.shared.look(self.life.keys(), self.after).await;
+        let same = match look {
+            Ok((found, count)) => seen == cluster && self.life.is_same(&found, count),
+            Err(failure) if failure.kind == Kind::Compacted => {
+                tracing::warn!(
+                    told = self.after.0,
+                    "etcd was compacted beyond what was told; everything is read anew"
+                );
+                return Err(End::Lost);
+            }
+            Err(failure) => return Err(failed(failure)),
+        };
+        if same { Ok(()) } else { Err(self.another_life()) }
+    }
+
+    fn another_life(&self) -> End {
+        tracing::error!(
+            told = self.after.0,
+            "etcd has another history than the one that was told: an older state was put back, or \
+             another etcd took its place; everything is read anew"
+        );
+        End::Lost
     }
 
     /// Asks how far the watch has come.
@@ -191,13 +234,18 @@ impl Follower {
                 asked.get_or_insert_with(Instant::now);
                 stream.request_progress().await.map_err(|error| failed(error.into()))
             }
-            Progress::Compared { open, .. } => {
+            Progress::Compared(open) => {
                 let newest = self.shared.newest().await.map_err(failed)?;
                 if newest <= self.after {
                     return Ok(());
                 }
                 *open = Some(self.shared.digest().await.map_err(failed)?);
-                self.compare(progress).await
+                self.compare(progress).await?;
+                // There is something that was not told: a member that lives tells it now.
+                if matches!(progress, Progress::Compared(Some(_))) {
+                    asked.get_or_insert_with(Instant::now);
+                }
+                Ok(())
             }
         }
     }
@@ -206,17 +254,23 @@ impl Follower {
     async fn told(
         &mut self,
         mut message: WatchResponse,
-        parts: &mut Vec<Change>,
+        parts: &mut Parts,
         progress: &mut Progress,
     ) -> Result<(), End> {
         if message.canceled() {
-            if message.compact_revision() > 0 {
+            let compacted = revision(message.compact_revision());
+            if compacted > self.after.next() {
                 tracing::warn!(
                     told = self.after.0,
-                    compacted = message.compact_revision(),
+                    compacted = compacted.0,
                     "etcd was compacted beyond what was told; everything is read anew"
                 );
                 return Err(End::Lost);
+            }
+            // The quiet time before what was told can no longer be looked at.
+            if compacted > self.life.quiet_since.next() {
+                self.life.quiet_since = Revision(compacted.0 - 1);
+                return Err(End::Again);
             }
             return Err(End::Failed(message.cancel_reason().to_owned()));
         }
@@ -226,7 +280,7 @@ impl Follower {
             // The answer to the creation says where etcd is, not how far this watch has come.
             let truthful = matches!(progress, Progress::Truthful) && !message.created();
             // Nothing is half told: the fragments of a message come one after the other.
-            if truthful && parts.is_empty() && revision(at) > self.after {
+            if truthful && parts.changes.is_empty() && revision(at) > self.after {
                 return self.reached(revision(at)).await;
             }
             return Ok(());
@@ -243,25 +297,27 @@ impl Follower {
                 at_millis,
             };
             // What was told over an earlier connection is not told twice.
-            if change.revision <= self.after {
+            if change.revision <= self.life.quiet_since {
                 continue;
             }
-            if let Progress::Compared { count, .. } = progress {
-                if deleted {
-                    *count = count.saturating_sub(1);
-                } else if kv.create_revision == kv.mod_revision {
-                    *count += 1;
-                }
+            if change.revision <= self.after {
+                return Err(self.another_life());
             }
-            parts.push(change);
+            if deleted {
+                parts.more -= 1;
+            } else if kv.create_revision == kv.mod_revision {
+                parts.more += 1;
+            }
+            parts.changes.push(change);
         }
         // The rest of the same revision may follow in the next message.
         if message.0.fragment {
             return Ok(());
         }
-        let changes = std::mem::take(parts);
+        let Parts { changes, more } = std::mem::take(parts);
         if let Some(last) = changes.last() {
             self.after = last.revision;
+            self.life.tell(&changes, more);
             self.send(News::Changes(changes)).await?;
         }
         self.compare(progress).await
@@ -269,11 +325,11 @@ impl Follower {
 
     /// Draws the conclusion from the last answer about what there is, if it can be drawn.
     async fn compare(&mut self, progress: &mut Progress) -> Result<(), End> {
-        let Progress::Compared { count, open } = progress else { return Ok(()) };
+        let Progress::Compared(open) = progress else { return Ok(()) };
         let Some(digest) = *open else { return Ok(()) };
         if digest.at <= self.after {
             *open = None;
-        } else if digest.newest <= self.after && digest.count == *count {
+        } else if digest.newest <= self.after && digest.count == self.life.count {
             *open = None;
             self.reached(digest.at).await?;
         }

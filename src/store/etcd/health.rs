@@ -90,17 +90,22 @@ pub(super) async fn watch_over(shared: Arc<Shared>) {
         }
         round = round.wrapping_add(1);
         let timeout = shared.members.options().health_timeout;
+        let (number, _) = shared.members.current();
         let answer = tokio::time::timeout(timeout, shared.newest()).await;
         let failure = match answer {
             Ok(Ok(_)) => None,
             Ok(Err(failure)) => Some(failure),
             Err(_) => {
                 // It may be that one member alone which does not answer.
-                shared.members.leave(shared.members.current().0);
+                shared.members.leave(number);
                 Some(Failure::late(timeout.as_secs_f32()))
             }
         };
-        *shared.health.silent.lock() = failure.map(|failure| failure.reason);
+        let why = failure.map(|failure| match shared.members.expired() {
+            Some(expired) => format!("{expired}: {}", failure.reason),
+            None => failure.reason,
+        });
+        *shared.health.silent.lock() = why;
         tokio::time::sleep(INTERVAL).await;
     }
 }

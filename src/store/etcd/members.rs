@@ -14,6 +14,7 @@ use etcd_client::{
     Certificate, Client, ConnectOptions, Identity, KvClient, MaintenanceClient, TlsOptions,
     WatchClient,
 };
+use jiff::Timestamp;
 
 use super::failure::{Failure, Kind};
 use crate::store::Error;
@@ -75,6 +76,8 @@ pub(super) struct Members {
 
 struct Connected {
     credentials: Credentials,
+    /// When the client's certificate expires.
+    expires: Option<Timestamp>,
     members: Vec<Arc<Member>>,
 }
 
@@ -128,6 +131,13 @@ impl Members {
     /// A member by its number, counted round and round.
     pub(super) fn member(&self, number: usize) -> Arc<Member> {
         Arc::clone(&self.connected.load().members[number % self.count()])
+    }
+
+    /// Says so if the certificate that is shown to members has expired: a member that
+    /// refuses it closes the connection, and nothing that comes back need tell why.
+    pub(super) fn expired(&self) -> Option<String> {
+        let at = self.connected.load().expires.filter(|at| *at < Timestamp::now())?;
+        Some(format!("the certificate of --etcd-certfile has expired, at {at}"))
     }
 
     /// Goes on to the next member, unless somebody else has.
@@ -232,7 +242,8 @@ impl Connected {
             let (requests, watches) = (connect(options.clone()).await?, connect(options).await?);
             members.push(Arc::new(Member { url: url.clone(), requests, watches }));
         }
-        Ok(Self { credentials, members })
+        let expires = credentials.client.as_ref().and_then(|(cert, _)| expiry(cert));
+        Ok(Self { credentials, expires, members })
     }
 }
 
@@ -267,6 +278,13 @@ impl Credentials {
             None => options,
         }
     }
+}
+
+/// When a certificate expires, if that can be read.
+fn expiry(pem: &[u8]) -> Option<Timestamp> {
+    let (_, pem) = x509_parser::pem::parse_x509_pem(pem).ok()?;
+    let cert = pem.parse_x509().ok()?;
+    Timestamp::from_second(cert.validity().not_after.timestamp()).ok()
 }
 
 /// Refuses a file that holds nothing of the sort: a connection would say less clearly why

@@ -14,6 +14,7 @@
 //! * `failure` tells what an error of etcd means to a write or a read.
 //! * `backend` keeps the promises of the trait: pages, transactions, the newest revision.
 //! * `follow` is the watch, begun again wherever it ended.
+//! * `life` tells whether that is still the same etcd.
 //! * `version` knows whose notices of progress are true.
 //! * `compact` lets etcd forget, in turns with all other servers.
 //! * `health` asks it again and again how it is.
@@ -44,6 +45,7 @@ mod compact;
 mod failure;
 mod follow;
 mod health;
+mod life;
 mod members;
 mod version;
 

@@ -38,6 +38,18 @@ impl Credentials {
         Self { cert_pem: issued.cert_pem, key_pem: issued.key_pem }
     }
 
+    /// What an old `authority` has signed, and has expired since: of a client and of a
+    /// server.
+    pub fn expired(authority: &Authority, user: &str) -> [Self; 2] {
+        let validity = Validity::starting(SystemTime::now() - LIFE * 3, LIFE).unwrap();
+        let sans = ["localhost".parse().unwrap(), "127.0.0.1".parse().unwrap()];
+        let leaves = [Leaf::Client { user, groups: &[] }, Leaf::Server { name: user, sans: &sans }];
+        leaves.map(|leaf| {
+            let issued = authority.issue(leaf, validity).unwrap();
+            Self { cert_pem: issued.cert_pem, key_pem: issued.key_pem }
+        })
+    }
+
     /// An administrator's certificate, by a CA that nobody trusts.
     pub fn by_a_stranger() -> Self {
         Self::signed_by(&STRANGER, "intruder", &["system:masters"])
@@ -47,5 +59,11 @@ impl Credentials {
 /// A new CA, good for longer than what it signs.
 pub fn new_authority(name: &str) -> Authority {
     let validity = Validity::starting(SystemTime::now(), LIFE * 2).unwrap();
+    Authority::create(name, validity).unwrap()
+}
+
+/// A CA that is good since long ago, so that what it signed may have expired.
+pub fn old_authority(name: &str) -> Authority {
+    let validity = Validity::starting(SystemTime::now() - LIFE * 4, LIFE * 6).unwrap();
     Authority::create(name, validity).unwrap()
 }

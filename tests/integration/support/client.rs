@@ -225,22 +225,30 @@ impl Client {
     /// Starts a watch with headers of its own.
     #[track_caller]
     pub fn watch_with(&self, request: &Request) -> Watch {
-        let mut stream = self.connect().unwrap();
-        stream.write_all(&request.to_bytes()).unwrap();
+        match self.try_watch(request).unwrap() {
+            Ok(watch) => watch,
+            Err(refusal) => panic!("no watch: {refusal}"),
+        }
+    }
+
+    /// The same where it may be refused, or nobody be there.
+    pub fn try_watch(&self, request: &Request) -> io::Result<Result<Watch, Answer>> {
+        let mut stream = self.connect()?;
+        stream.write_all(&request.to_bytes())?;
         let mut reader = Reader::new(stream);
-        let head = reader.head().unwrap();
+        let head = reader.head()?;
         if head.status != 200 {
-            let body = reader.body(&head).unwrap();
-            panic!("no watch: {}", Answer { body, ..head });
+            let body = reader.body(&head)?;
+            return Ok(Err(Answer { body, ..head }));
         }
         let mut watch = Watch { reader, unread: Vec::new(), events: VecDeque::new(), ended: false };
         // One that is over before it begins may come as a whole.
         if head.header("content-length").is_some() {
-            let body = watch.reader.body(&head).unwrap();
-            watch.take(&body).unwrap();
+            let body = watch.reader.body(&head)?;
+            watch.take(&body)?;
             watch.ended = true;
         }
-        watch
+        Ok(Ok(watch))
     }
 
     /// The certificate that the server shows on a new connection.

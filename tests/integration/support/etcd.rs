@@ -1,4 +1,4 @@
-//! A member of etcd as a running process, and what lies in it.
+//! Members of etcd as running processes, alone or as a cluster, and what lies in them.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use etcd_client::{
-    AlarmAction, AlarmOptions, AlarmType, Client, Compare, CompareOp, ConnectOptions, GetOptions,
-    Txn, TxnOp,
+    AlarmAction, AlarmOptions, AlarmType, Client, Compare, CompareOp, ConnectOptions,
+    DeleteOptions, GetOptions, Txn, TxnOp,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -23,7 +23,7 @@ const EXECUTABLE: &str = "KCPCTL_TEST_ETCD";
 const FAST_DISK: &str = "/dev/shm";
 
 /// What the clients of all tests run on.
-static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+pub(super) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
 /// One member of etcd on a free port of the loopback address, killed when dropped.
 pub struct Etcd {
@@ -31,6 +31,9 @@ pub struct Etcd {
     ports: [u16; 3],
     extra: Vec<String>,
     scheme: &'static str,
+    name: String,
+    /// All members, as `--initial-cluster` wants them; empty for one that is alone.
+    cluster: String,
     child: Child,
 }
 
@@ -53,24 +56,56 @@ impl Etcd {
 
     /// An empty one with more flags. With `--cert-file` among them it speaks TLS.
     pub fn start_with(extra: &[&str]) -> Self {
+        let mut etcd = Self::spawn("default", free_ports(), "", extra);
+        etcd.wait_until_ready();
+        etcd
+    }
+
+    /// Three empty members of one cluster, with more flags.
+    pub fn start_cluster(extra: &[&str]) -> [Self; 3] {
+        const NAMES: [&str; 3] = ["m0", "m1", "m2"];
+        eventually("three members of etcd", || {
+            let ports = NAMES.map(|_| free_ports());
+            let peer = |it: usize| format!("{}=http://127.0.0.1:{}", NAMES[it], ports[it][1]);
+            let cluster = [peer(0), peer(1), peer(2)].join(",");
+            let mut members =
+                [0, 1, 2].map(|it| Self::spawn(NAMES[it], ports[it], &cluster, extra));
+            // Somebody else may have taken a port since it was found free.
+            let all_answer = members.iter_mut().all(|member| {
+                eventually("a member that answers or ends", || {
+                    let ended = member.child.try_wait().unwrap().is_some();
+                    (ended || member.try_revision().is_some()).then_some(!ended)
+                })
+            });
+            all_answer.then_some(members)
+        })
+    }
+
+    fn spawn(name: &str, ports: [u16; 3], cluster: &str, extra: &[&str]) -> Self {
         let disk = PathBuf::from(FAST_DISK);
         let dir = tempfile::tempdir_in(disk).or_else(|_| tempfile::tempdir()).unwrap();
         let extra: Vec<String> = extra.iter().map(|&it| it.to_owned()).collect();
         let tls = extra.iter().any(|it| it.starts_with("--cert-file"));
         let scheme = if tls { "https" } else { "http" };
-        let ports = free_ports();
-        let child = spawn(&dir, ports, scheme, &extra);
-        let mut etcd = Self { dir, ports, extra, scheme, child };
-        etcd.wait_until_ready();
-        etcd
+        let (name, cluster) = (name.to_owned(), cluster.to_owned());
+        let mut command = command(&dir, ports, scheme, &name, &cluster, &extra);
+        let child = command.spawn().unwrap();
+        Self { dir, ports, extra, scheme, name, cluster, child }
+    }
+
+    fn respawn(&mut self) {
+        let Self { dir, ports, extra, scheme, name, cluster, .. } = self;
+        self.child = command(dir, *ports, scheme, name, cluster, extra).spawn().unwrap();
     }
 
     fn wait_until_ready(&mut self) {
         eventually("an etcd that answers", || {
             // Somebody else may have taken a port since it was found free.
             if self.child.try_wait().unwrap().is_some() {
-                self.ports = free_ports();
-                self.child = spawn(&self.dir, self.ports, self.scheme, &self.extra);
+                if self.cluster.is_empty() {
+                    self.ports = free_ports();
+                }
+                self.respawn();
             }
             if self.scheme == "https" {
                 return std::net::TcpStream::connect(("127.0.0.1", self.ports[0])).ok().map(drop);
@@ -107,9 +142,22 @@ impl Etcd {
         std::thread::scope(|scope| scope.spawn(ask).join().unwrap())
     }
 
-    fn try_revision(&self) -> Option<u64> {
+    /// The newest revision, if it answers.
+    pub fn try_revision(&self) -> Option<u64> {
         let answer = self.try_ask(async |client| client.get("-", None).await).ok()?;
         u64::try_from(answer.header()?.revision()).ok()
+    }
+
+    /// Its version, and whether it leads its cluster; none if it does not answer.
+    pub fn status(&self) -> Option<(String, bool)> {
+        let status = self.try_ask(async |client| client.status().await).ok()?;
+        let leads = status.header()?.member_id() == status.leader();
+        Some((status.version().to_owned(), leads))
+    }
+
+    /// The port that clients reach it at.
+    pub fn port(&self) -> u16 {
+        self.ports[0]
     }
 
     /// The newest revision.
@@ -167,23 +215,51 @@ impl Etcd {
 
     /// Makes it forget everything before a revision.
     pub fn compact(&self, revision: u64) {
+        assert!(self.try_compact(revision));
+    }
+
+    /// The same, as far as it answers.
+    pub fn try_compact(&self, revision: u64) -> bool {
         let revision = i64::try_from(revision).unwrap();
-        self.ask(async |client| client.compact(revision, None).await);
+        self.try_ask(async |client| client.compact(revision, None).await).is_ok()
+    }
+
+    /// Gives back what was forgotten to the disk, if it answers.
+    pub fn try_defragment(&self) -> bool {
+        self.try_ask(async |client| client.defragment().await).is_ok()
+    }
+
+    /// Deletes everything below a prefix, if it answers.
+    pub fn try_delete_below(&self, prefix: &str) -> bool {
+        let options = DeleteOptions::new().with_prefix();
+        self.try_ask(async |client| client.delete(prefix, Some(options)).await).is_ok()
+    }
+
+    /// Whether an alarm holds; none if it does not answer.
+    pub fn has_alarm(&self) -> Option<bool> {
+        let get =
+            async |client: &mut Client| client.alarm(AlarmAction::Get, AlarmType::None, None).await;
+        self.try_ask(get).ok().map(|answer| !answer.alarms().is_empty())
+    }
+
+    /// Ends every alarm, if it answers.
+    pub fn try_disarm(&self) -> bool {
+        let disarm = async |client: &mut Client| {
+            let alarms = client.alarm(AlarmAction::Get, AlarmType::None, None).await?;
+            for alarm in alarms.alarms() {
+                let mut options = AlarmOptions::new();
+                options.with_member(alarm.member_id());
+                client.alarm(AlarmAction::Deactivate, alarm.alarm(), Some(options)).await?;
+            }
+            Ok(())
+        };
+        self.try_ask(disarm).is_ok()
     }
 
     /// Gives back what was forgotten, and ends every alarm.
     pub fn make_room(&self) {
         self.compact(self.revision());
-        self.ask(async |client| client.defragment().await);
-        let alarms =
-            self.ask(async |client| client.alarm(AlarmAction::Get, AlarmType::None, None).await);
-        for alarm in alarms.alarms() {
-            let mut options = AlarmOptions::new();
-            options.with_member(alarm.member_id());
-            self.ask(async |client| {
-                client.alarm(AlarmAction::Deactivate, alarm.alarm(), Some(options)).await
-            });
-        }
+        assert!(self.try_defragment() && self.try_disarm());
     }
 
     /// Holds it where it is; everything stays open.
@@ -219,9 +295,28 @@ impl Etcd {
     /// Starts it again with the same data, after [`Self::kill`].
     pub fn start_again(&mut self) {
         let ports = self.ports;
-        self.child = spawn(&self.dir, self.ports, self.scheme, &self.extra);
+        self.respawn();
         self.wait_until_ready();
         assert_eq!(self.ports, ports, "somebody else has taken its port");
+    }
+
+    /// The same without waiting until it answers: the others may have to come first.
+    pub fn begin_again(&mut self) {
+        self.respawn();
+    }
+
+    /// Copies what it has stored, after [`Self::kill`].
+    pub fn back_up(&self) -> TempDir {
+        let copy = tempfile::tempdir().unwrap();
+        let from = self.dir.path().join("data");
+        run(Command::new("cp").arg("-a").arg(from).arg(copy.path()));
+        copy
+    }
+
+    /// Puts a copy in the place of what it has stored, after [`Self::kill`].
+    pub fn put_back(&mut self, copy: &TempDir) {
+        std::fs::remove_dir_all(self.dir.path().join("data")).unwrap();
+        run(Command::new("cp").arg("-a").arg(copy.path().join("data")).arg(self.dir.path()));
     }
 
     /// Starts it again without any data, after [`Self::kill`].
@@ -239,22 +334,36 @@ impl Drop for Etcd {
     }
 }
 
-fn spawn(dir: &TempDir, ports: [u16; 3], scheme: &str, extra: &[String]) -> Child {
+fn command(
+    dir: &TempDir,
+    ports: [u16; 3],
+    scheme: &str,
+    name: &str,
+    cluster: &str,
+    extra: &[String],
+) -> Command {
     let executable = std::env::var_os(EXECUTABLE).unwrap_or_else(|| "etcd".into());
     let [client, peer, _] = ports;
     let (client, peer) =
         (format!("{scheme}://127.0.0.1:{client}"), format!("http://127.0.0.1:{peer}"));
-    Command::new(executable)
+    let alone = format!("{name}={peer}");
+    let cluster = if cluster.is_empty() { &*alone } else { cluster };
+    let mut command = Command::new(executable);
+    command
+        .args(["--name", name])
         .arg("--data-dir")
         .arg(dir.path().join("data"))
         .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
         .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
-        .args(["--initial-cluster", &format!("default={peer}")])
+        .args(["--initial-cluster", cluster])
         .args(["--log-level", "error", "--logger", "zap"])
         .args(extra)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+        .stderr(Stdio::null());
+    command
+}
+
+fn run(command: &mut Command) {
+    assert!(command.status().unwrap().success(), "{command:?}");
 }

@@ -4,6 +4,7 @@
 //! TestEnv   a private HOME and TMPDIR; runs the executable and kubectl
 //!    └── Server   the executable as a server on a free port, stopped with the test
 //!           ├── Etcd     one that keeps its data, if it should not do so itself
+//!           │     └── Proxy   a way to it that can be cut
 //!           └── Client   HTTPS with a certificate; any bytes as path and body
 //!                  ├── Answer   status, headers, body
 //!                  └── Watch    one event after the other
@@ -20,12 +21,13 @@ mod env;
 mod etcd;
 mod kubectl;
 mod objects;
+mod proxy;
 mod server;
 mod terminal;
 
 use std::time::{Duration, Instant};
 
-pub use certs::{Credentials, new_authority};
+pub use certs::{Credentials, new_authority, old_authority};
 pub use client::{Answer, Client, Request, Watch};
 pub use env::{CommandOutput, KCPCTL, TestEnv};
 pub use etcd::Etcd;
@@ -34,6 +36,7 @@ pub use objects::{
     APIEXPORTS, CLUSTERROLES, CRDS, Declaring, OBJECTS, PARTIAL, PARTIAL_LIST, ROLES, TABLE,
     annotated, api_export, at, cluster_role, declare, role, thing,
 };
+pub use proxy::{Proxy, Traffic};
 pub use server::Server;
 pub use terminal::Terminal;
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::memory::Budget;
@@ -55,7 +56,9 @@ impl Server {
         let names = settings.data_dir.as_ref().filter(|_| !store.is_shared());
         let names = names.map(|dir| NameLog::new(dir.join("names")));
         let view = Arc::new(open_view(&store, &keys, options, names).await?);
+        let replaced = view.replaced();
         bootstrap::define_types(&view).await?;
+        tokio::spawn(define_again(Arc::clone(&view), replaced));
         let missing = view.missing();
         if missing > 0 {
             tracing::warn!(
@@ -124,6 +127,21 @@ async fn open_view(
     match view.stats().encrypted() {
         Some(key) => Err(OpenError::Encrypted { key }.into()),
         None => Ok(view),
+    }
+}
+
+/// Makes the definitions of all types again where another state took the place of
+/// everything: an empty etcd has none.
+async fn define_again(view: Arc<View>, mut replaced: watch::Receiver<u64>) {
+    while replaced.changed().await.is_ok() {
+        while let Err(error) = bootstrap::define_types(&view).await {
+            if replaced.has_changed().is_err() {
+                return;
+            }
+            let error = anyhow::Error::from(error);
+            tracing::warn!(error = format!("{error:#}"), "failed to define the types again");
+            tokio::time::sleep(ETCD_PAUSE).await;
+        }
     }
 }
 
