@@ -26,8 +26,10 @@ Register-ArgumentCompleter -Native -CommandName 'kcpctl' -ScriptBlock {
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write the objects that describe an installation')
+            [CompletionResult]::new('validate', 'validate', [CompletionResultType]::ParameterValue, 'Check manifests without a cluster')
             [CompletionResult]::new('cache', 'cache', [CompletionResultType]::ParameterValue, 'Run a cache server, look into one, copy what it holds, and tidy up')
             [CompletionResult]::new('kubeconfig', 'kubeconfig', [CompletionResultType]::ParameterValue, 'Make kubeconfigs that are proven to work')
+            [CompletionResult]::new('crds', 'crds', [CompletionResultType]::ParameterValue, 'Print the definitions of the operator''s kinds')
             [CompletionResult]::new('version', 'version', [CompletionResultType]::ParameterValue, 'Show the version of kcpctl')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print a page of the manual, or write all pages')
@@ -71,6 +73,18 @@ Register-ArgumentCompleter -Native -CommandName 'kcpctl' -ScriptBlock {
             [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'Ask nothing: take the default where no flag is given')
             [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Ask nothing: take the default where no flag is given')
             [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Ask nothing: take the default where no flag is given')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'kcpctl;validate' {
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated')
+            [CompletionResult]::new('--filename', '--filename', [CompletionResultType]::ParameterName, 'Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Choose what the installation is meant for')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Choose how findings are shown')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Choose how findings are shown')
+            [CompletionResult]::new('-R', '-R ', [CompletionResultType]::ParameterName, 'Read the folders within a folder too')
+            [CompletionResult]::new('--recursive', '--recursive', [CompletionResultType]::ParameterName, 'Read the folders within a folder too')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
@@ -253,6 +267,13 @@ Register-ArgumentCompleter -Native -CommandName 'kcpctl' -ScriptBlock {
             [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Replace a file, or entries of the same name')
             [CompletionResult]::new('--set-current-context', '--set-current-context', [CompletionResultType]::ParameterName, 'Make the merged context the current one')
             [CompletionResult]::new('--verify', '--verify', [CompletionResultType]::ParameterName, 'Connect with what was written and say whom the server sees')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'kcpctl;crds' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print them')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print them')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break

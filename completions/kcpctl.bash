@@ -22,6 +22,9 @@ _kcpctl() {
             kcpctl,completions)
                 cmd="kcpctl__subcmd__completions"
                 ;;
+            kcpctl,crds)
+                cmd="kcpctl__subcmd__crds"
+                ;;
             kcpctl,init)
                 cmd="kcpctl__subcmd__init"
                 ;;
@@ -30,6 +33,9 @@ _kcpctl() {
                 ;;
             kcpctl,man)
                 cmd="kcpctl__subcmd__man"
+                ;;
+            kcpctl,validate)
+                cmd="kcpctl__subcmd__validate"
                 ;;
             kcpctl,version)
                 cmd="kcpctl__subcmd__version"
@@ -71,7 +77,7 @@ _kcpctl() {
 
     case "${cmd}" in
         kcpctl)
-            opts="-h -V --help --version init cache kubeconfig version completions man"
+            opts="-h -V --help --version init validate cache kubeconfig crds version completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -544,6 +550,28 @@ _kcpctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        kcpctl__subcmd__crds)
+            opts="-o -h --output --help cacheserver rootshard shard frontproxy virtualworkspace kubeconfig"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "yaml json" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "yaml json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         kcpctl__subcmd__init)
             opts="-h --help installation"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -789,6 +817,40 @@ _kcpctl() {
             case "${prev}" in
                 --output-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        kcpctl__subcmd__validate)
+            opts="-f -R -o -h --filename --recursive --profile --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --filename)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -W "dev production" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
                 *)

@@ -23,8 +23,10 @@ set edit:completion:arg-completer[kcpctl] = {|@words|
             cand -V 'Print version'
             cand --version 'Print version'
             cand init 'Write the objects that describe an installation'
+            cand validate 'Check manifests without a cluster'
             cand cache 'Run a cache server, look into one, copy what it holds, and tidy up'
             cand kubeconfig 'Make kubeconfigs that are proven to work'
+            cand crds 'Print the definitions of the operator''s kinds'
             cand version 'Show the version of kcpctl'
             cand completions 'Print a completion script for a shell'
             cand man 'Print a page of the manual, or write all pages'
@@ -66,6 +68,17 @@ set edit:completion:arg-completer[kcpctl] = {|@words|
             cand -y 'Ask nothing: take the default where no flag is given'
             cand --yes 'Ask nothing: take the default where no flag is given'
             cand --no-input 'Ask nothing: take the default where no flag is given'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'kcpctl;validate'= {
+            cand -f 'Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated'
+            cand --filename 'Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated'
+            cand --profile 'Choose what the installation is meant for'
+            cand -o 'Choose how findings are shown'
+            cand --output 'Choose how findings are shown'
+            cand -R 'Read the folders within a folder too'
+            cand --recursive 'Read the folders within a folder too'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
@@ -237,6 +250,12 @@ set edit:completion:arg-completer[kcpctl] = {|@words|
             cand --force 'Replace a file, or entries of the same name'
             cand --set-current-context 'Make the merged context the current one'
             cand --verify 'Connect with what was written and say whom the server sees'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'kcpctl;crds'= {
+            cand -o 'How to print them'
+            cand --output 'How to print them'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }

@@ -27,8 +27,10 @@ end
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -s V -l version -d 'Print version'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "init" -d 'Write the objects that describe an installation'
+complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "validate" -d 'Check manifests without a cluster'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "cache" -d 'Run a cache server, look into one, copy what it holds, and tidy up'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "kubeconfig" -d 'Make kubeconfigs that are proven to work'
+complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "crds" -d 'Print the definitions of the operator\'s kinds'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "version" -d 'Show the version of kcpctl'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "man" -d 'Print a page of the manual, or write all pages'
@@ -67,6 +69,13 @@ complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subc
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l print-config -d 'Print the topology in effect as a topology file, and write nothing'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -s y -l yes -l no-input -d 'Ask nothing: take the default where no flag is given'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand validate" -s f -l filename -d 'Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand validate" -l profile -d 'Choose what the installation is meant for' -r -f -a "dev\t'As small as can be: one replica and one-member etcds, which lose data with their disk'
+production\t'Survives the loss of a node: several shards and replicas, external etcd with TLS'"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand validate" -s o -l output -d 'Choose how findings are shown' -r -f -a "text\t'A line for each finding, and one for its hint'
+json\t'An object with all findings'"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand validate" -s R -l recursive -d 'Read the folders within a folder too'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list prune serve snapshot" -s h -l help -d 'Print help'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list prune serve snapshot" -f -a "fsck" -d 'Find what is wrong in a store, and mend it'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list prune serve snapshot" -f -a "list" -d 'Show what a cache server holds'
@@ -189,6 +198,9 @@ complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_see
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l set-current-context -d 'Make the merged context the current one'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -l verify -d 'Connect with what was written and say whom the server sees'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand crds" -s o -l output -d 'How to print them' -r -f -a "yaml\t'A document for each'
+json\t'A list of all'"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand crds" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand version" -s o -l output -d 'How to show it' -r -f -a "text\t''
 json\t''
 yaml\t''"

@@ -60,6 +60,23 @@ module completions {
     name?: string             # Name of the installation
   ]
 
+  def "nu-complete kcpctl validate profile" [] {
+    [ "dev" "production" ]
+  }
+
+  def "nu-complete kcpctl validate output" [] {
+    [ "text" "json" ]
+  }
+
+  # Check manifests without a cluster
+  export extern "kcpctl validate" [
+    --filename(-f): path      # Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated
+    --recursive(-R)           # Read the folders within a folder too
+    --profile: string@"nu-complete kcpctl validate profile" # Choose what the installation is meant for
+    --output(-o): string@"nu-complete kcpctl validate output" # Choose how findings are shown
+    --help(-h)                # Print help (see more with '--help')
+  ]
+
   # Run a cache server, look into one, copy what it holds, and tidy up
   export extern "kcpctl cache" [
     --help(-h)                # Print help
@@ -257,6 +274,21 @@ module completions {
     --verify                  # Connect with what was written and say whom the server sees
     --help(-h)                # Print help (see more with '--help')
     name: string              # Name of the Secret or object, and of the user unless `--user` says otherwise
+  ]
+
+  def "nu-complete kcpctl crds kinds" [] {
+    [ "cacheserver" "rootshard" "shard" "frontproxy" "virtualworkspace" "kubeconfig" ]
+  }
+
+  def "nu-complete kcpctl crds output" [] {
+    [ "yaml" "json" ]
+  }
+
+  # Print the definitions of the operator's kinds
+  export extern "kcpctl crds" [
+    --output(-o): string@"nu-complete kcpctl crds output" # How to print them
+    --help(-h)                # Print help (see more with '--help')
+    ...kinds: string@"nu-complete kcpctl crds kinds" # Kinds to print [default: all]
   ]
 
   def "nu-complete kcpctl version output" [] {

@@ -1,6 +1,7 @@
 //! `CacheServer`: a cache of its own, that shards share instead of the root shard's.
 
 use k8s_openapi::api::core::v1::{Volume, VolumeMount};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,10 @@ use super::common::{
     namespaced,
     status = "CacheServerStatus",
     derive = "PartialEq",
-    doc = "A cache server that the shards of an installation share."
+    doc = "A cache server that the shards of an installation share.",
+    printcolumn = r#"{"name":"Phase","type":"string","jsonPath":".status.phase"}"#,
+    printcolumn = r#"{"name":"Address","type":"string","jsonPath":".status.address"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[x_kube(validation = Rule::new("!has(self.replicas) || self.replicas <= 1 || has(self.etcd)")
     .message("etcd must be specified when replicas > 1"))]
@@ -64,6 +68,21 @@ pub struct CacheServerSpec {
     pub extra_volume_mounts: Vec<VolumeMount>,
 }
 
-/// What is known of a cache server: nothing, so far.
+/// What is known of a cache server. The operator knows nothing of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct CacheServerStatus {}
+#[serde(rename_all = "camelCase")]
+pub struct CacheServerStatus {
+    /// `Provisioning`, `Running` or `Deleting`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+    /// Condition `Available`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// URL at which shards reach the cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// When the first of the server's certificates ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_expiry: Option<Time>,
+}

@@ -7,13 +7,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::OnceLock;
 
-use kube::CustomResourceExt;
 use kube::core::cel::Validator;
 use regex::Regex;
 use serde_json::Value;
 
 use super::object::Kind;
-use super::{CacheServer, FrontProxy, Kubeconfig, RootShard, Shard, VirtualWorkspace};
 
 /// A field that is not what its kind allows.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -35,10 +33,8 @@ pub fn violations(kind: Kind, tree: &Value) -> Vec<Violation> {
     let schema = schema(kind);
     let mut found = Vec::new();
     for (key, schema) in own_properties(schema) {
-        if let Some(value) = tree.get(key) {
+        if let Some(value) = tree.get(key).filter(|it| !it.is_null()) {
             structural(schema, value, key, &mut found);
-        } else if key == "spec" {
-            found.push(Violation { path: key.to_owned(), message: "is required".to_owned() });
         }
     }
     if found.is_empty() {
@@ -67,20 +63,36 @@ pub fn unknown_fields(kind: Kind, tree: &Value) -> Vec<String> {
     found
 }
 
+/// The tree as our types take it: without fields that are null, which a server drops,
+/// and with quantities that are numbers as the text that they stand for.
+pub(super) fn plain_form(kind: Kind, tree: &Value) -> Value {
+    fn form(schema: &Value, value: &Value) -> Value {
+        match value {
+            Value::Object(map) => {
+                let fields = map.iter().filter(|it| !it.1.is_null()).map(|(name, value)| {
+                    let own = schema["properties"].get(name);
+                    let own = own.unwrap_or(&schema["additionalProperties"]);
+                    (name.clone(), form(own, value))
+                });
+                Value::Object(fields.collect())
+            }
+            Value::Array(items) => {
+                Value::Array(items.iter().map(|it| form(&schema["items"], it)).collect())
+            }
+            Value::Number(number) if schema["x-kubernetes-int-or-string"] == true => {
+                Value::String(number.to_string())
+            }
+            other => other.clone(),
+        }
+    }
+    form(schema(kind), tree)
+}
+
 /// The schema of a kind, made once.
 fn schema(kind: Kind) -> &'static Value {
     static SCHEMAS: [OnceLock<Value>; 6] = [const { OnceLock::new() }; 6];
     SCHEMAS[kind as usize].get_or_init(|| {
-        let crd = match kind {
-            Kind::CacheServer => CacheServer::crd(),
-            Kind::RootShard => RootShard::crd(),
-            Kind::Shard => Shard::crd(),
-            Kind::FrontProxy => FrontProxy::crd(),
-            Kind::VirtualWorkspace => VirtualWorkspace::crd(),
-            Kind::Kubeconfig => Kubeconfig::crd(),
-        };
-        let schema = crd.spec.versions.into_iter().next().and_then(|it| it.schema);
-        serde_json::to_value(schema.and_then(|it| it.open_api_v3_schema)).unwrap_or_default()
+        super::crd::crd(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"].take()
     })
 }
 
@@ -91,12 +103,13 @@ fn own_properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
 
 fn structural(schema: &Value, value: &Value, path: &str, found: &mut Vec<Violation>) {
     let mut report = |message: String| found.push(Violation { path: path.to_owned(), message });
-    if value.is_null() && schema["nullable"] == true {
-        return;
-    }
     if schema["x-kubernetes-int-or-string"] == true {
         if !value.is_i64() && !value.is_string() {
             report("expected an integer or a string".to_owned());
+        } else if let (Some(text), Some(pattern)) = (value.as_str(), schema["pattern"].as_str())
+            && Regex::new(pattern).is_ok_and(|it| !it.is_match(text))
+        {
+            report(format!("`{text}` is no quantity, such as `500m` or `2Gi`"));
         }
         return;
     }
@@ -133,6 +146,11 @@ fn structural(schema: &Value, value: &Value, path: &str, found: &mut Vec<Violati
             if schema["minLength"].as_u64().is_some_and(|it| (text.chars().count() as u64) < it) {
                 report("may not be empty".to_owned());
             }
+            if let Some(most) = schema["maxLength"].as_u64()
+                && text.chars().count() as u64 > most
+            {
+                report(format!("is longer than {most} characters"));
+            }
             let pattern = schema["pattern"].as_str().and_then(|it| Regex::new(it).ok());
             if let Some(pattern) = pattern.filter(|it| !it.is_match(text)) {
                 report(format!("`{text}` does not match `{pattern}`"));
@@ -145,17 +163,16 @@ fn structural(schema: &Value, value: &Value, path: &str, found: &mut Vec<Violati
 }
 
 fn fields(schema: &Value, value: &Value, path: &str, found: &mut Vec<Violation>) {
-    // A reference's `name` has an empty default in every CRD, so `{}` is one too.
-    let reference = schema["properties"].as_object().is_some_and(|it| it.keys().eq(["name"]));
     for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        if !reference && value.get(name).is_none_or(Value::is_null) {
+        if value.get(name).is_none_or(Value::is_null) {
             found.push(Violation {
                 path: format!("{path}.{name}"),
                 message: "is required".to_owned(),
             });
         }
     }
-    for (name, value) in value.as_object().into_iter().flatten() {
+    // A server drops a null before it looks at the type of the field.
+    for (name, value) in value.as_object().into_iter().flatten().filter(|it| !it.1.is_null()) {
         let schema = schema["properties"].get(name).or(schema.get("additionalProperties"));
         if let Some(schema) = schema.filter(|it| it.is_object()) {
             structural(schema, value, &format!("{path}.{name}"), found);
@@ -191,7 +208,7 @@ fn list(schema: &Value, items: &[Value], path: &str, found: &mut Vec<Violation>)
 fn unknown(schema: &Value, value: &Value, path: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(map) => {
-            for (name, value) in map {
+            for (name, value) in map.iter().filter(|it| !it.1.is_null()) {
                 let path = format!("{path}.{name}");
                 if let Some(schema) = schema["properties"].get(name) {
                     unknown(schema, value, &path, found);
@@ -334,8 +351,20 @@ mod tests {
         );
         // Nobody would write these, but the operator's own CRDs let them pass.
         assert!(kubeconfig(&json!({ "secretRef": {}, "groups": [] })).is_empty());
-        let quantity = json!({ "emptyDir": { "sizeLimit": 5 }, "name": "a" });
-        assert!(cache(&json!({ "extraVolumes": [quantity] })).is_empty());
+        let limited = |limit: Value| {
+            let volume = json!({ "emptyDir": { "sizeLimit": limit }, "name": "a" });
+            cache(&json!({ "extraVolumes": [volume] }))
+        };
+        for sound in
+            [json!(5), json!("5"), json!("500m"), json!("1.5Gi"), json!("1e3"), json!(null)]
+        {
+            assert!(limited(sound.clone()).is_empty(), "{sound}");
+        }
+        assert_eq!(
+            limited(json!("5 GB")),
+            ["spec.extraVolumes[0].emptyDir.sizeLimit: `5 GB` is no quantity, such as `500m` or \
+              `2Gi`"]
+        );
     }
 
     #[test]

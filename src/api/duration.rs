@@ -37,6 +37,13 @@ impl Duration {
     }
 }
 
+/// No time at all: what an absent field means to the operator.
+impl Default for Duration {
+    fn default() -> Self {
+        Self { text: "0s".to_owned(), nanos: 0 }
+    }
+}
+
 impl FromStr for Duration {
     type Err = DurationError;
 

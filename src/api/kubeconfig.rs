@@ -10,7 +10,7 @@ use super::common::CertificateTemplate;
 use super::duration::Duration;
 
 /// What access should be handed out.
-#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "operator.kcp.io",
     version = "v1alpha1",

@@ -11,6 +11,7 @@
 //!   whose errors name file, line, column and field.
 //! * `check` holds a tree against the schema and the CEL rules that the Rust
 //!   types carry: the same that a CRD made from them would enforce.
+//! * `crd` makes the CRDs from the Rust types.
 //! * `names` is what the operator calls the objects that it makes.
 //!
 //! # What is absent on purpose
@@ -22,11 +23,13 @@
 mod cache_server;
 mod check;
 mod common;
+mod crd;
 mod duration;
 mod front_proxy;
 mod kubeconfig;
 pub mod names;
 mod object;
+mod places;
 mod read;
 mod root_shard;
 mod shard;
@@ -42,6 +45,7 @@ pub use common::{
     KeyEncoding, KeyRotation, LoggingSpec, Metadata, ObjectReference, PodSpecTemplate, PodTemplate,
     RootShardReference, ServiceSpecTemplate, ServiceTemplate,
 };
+pub use crd::crd;
 pub use duration::Duration;
 pub use front_proxy::{
     AuthSpec, FrontProxy, FrontProxySpec, FrontProxyStatus, OidcCaFile, OidcConfig, PathMapping,
@@ -52,7 +56,10 @@ pub use kubeconfig::{
     KubeconfigSpec, KubeconfigStatus, KubeconfigTarget, Target,
 };
 pub use object::{Kind, Object, effective_cache};
-pub use read::{Document, Place, ReadError, read_documents, read_value};
+pub use places::Places;
+pub use read::{
+    Document, Place, ReadError, Reading, Reason, Rejected, read_all, read_documents, read_value,
+};
 pub use root_shard::{
     EmbeddedCache, RootShard, RootShardCache, RootShardProxySpec, RootShardSpec, RootShardStatus,
     ShardReference,

@@ -10,14 +10,20 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::check::plain_form;
 use super::object::{Kind, Object};
-use super::{API_VERSION, CommonShardSpec, GROUP};
+use super::{
+    API_VERSION, CacheServerSpec, CommonShardSpec, FrontProxySpec, GROUP, KubeconfigSpec,
+    RootShardSpec, ShardSpec, VirtualWorkspaceSpec,
+};
 
 /// One object, as it stood in a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
     /// Where it begins.
     pub source: Place,
+    /// Its place among the `items` of a `List`, from zero.
+    pub item: Option<usize>,
     /// Every field, also those that the type does not know.
     pub tree: Value,
     /// The typed view.
@@ -51,25 +57,78 @@ pub struct ReadError {
     pub message: String,
 }
 
+/// An object that could not be read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rejected {
+    /// Where its document begins.
+    pub source: Place,
+    /// Its place among the `items` of a `List`, from zero.
+    pub item: Option<usize>,
+    /// What kind of mistake it is.
+    pub reason: Reason,
+    /// The mistake.
+    pub error: ReadError,
+    /// Its kind, if that is one of the operator's.
+    pub kind: Option<Kind>,
+    /// Every field, as far as there are any.
+    pub tree: Value,
+}
+
+/// Why an object could not be read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reason {
+    /// The text is neither YAML nor JSON, or no object.
+    Syntax,
+    /// The operator's group has no such version or kind.
+    Kind,
+    /// A field is not what its kind says.
+    Field,
+}
+
+/// Everything in a text: what could be read, and what could not.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// The objects, in order.
+    pub documents: Vec<Document>,
+    /// The rest, in order.
+    pub rejected: Vec<Rejected>,
+}
+
 /// Reads every object in `text`, in order. `file` is what errors call it.
 ///
 /// Objects of other groups are kept as [`Object::Other`], and a `List` is taken
-/// apart. Empty documents are skipped.
+/// apart. Empty documents are skipped. The first mistake ends the reading.
 pub fn read_documents(text: &str, file: &str) -> Result<Vec<Document>, ReadError> {
     let file: Arc<str> = file.into();
     let mut documents = Vec::new();
     for chunk in chunks(text) {
-        let reader = Reader { file: &file, chunk };
-        let Some(tree) = reader.tree()? else { continue };
-        if tree["kind"] == "List" && tree["apiVersion"] == "v1" {
-            for (index, item) in tree["items"].as_array().into_iter().flatten().enumerate() {
-                documents.push(reader.item(index, item)?);
-            }
-        } else {
-            documents.push(reader.document(tree)?);
+        for read in (Reader { file: &file, chunk }).objects() {
+            documents.push(read.map_err(|rejected| rejected.error)?);
         }
     }
     Ok(documents)
+}
+
+/// As [`read_documents`], past every mistake: a broken object does not hide the others.
+pub fn read_all(text: &str, file: &str) -> Reading {
+    let file: Arc<str> = file.into();
+    let mut reading = Reading::default();
+    for chunk in chunks(text) {
+        for read in (Reader { file: &file, chunk }).objects() {
+            match read {
+                Ok(document) => reading.documents.push(document),
+                Err(rejected) => reading.rejected.push(*rejected),
+            }
+        }
+    }
+    reading
+}
+
+/// The part of a file's text that holds the document at `source`, and how many lines
+/// stand before it.
+pub(super) fn document_text<'a>(text: &'a str, source: &Place) -> Option<(&'a str, usize)> {
+    let chunk = chunks(text).into_iter().find(|it| it.content + 1 == source.line)?;
+    Some((chunk.text, chunk.line))
 }
 
 /// Reads exactly one value, such as a topology file, with the same errors.
@@ -149,30 +208,87 @@ impl Reader<'_> {
         }
     }
 
-    fn document(&self, tree: Value) -> Result<Document, ReadError> {
-        let object = match self.identify(&tree, "")? {
-            // Merge keys are resolved in the tree only.
-            Ok(kind) if self.chunk.text.contains("<<") => self.typed_tree(kind, &tree, "")?,
-            Ok(kind) => self.typed(kind)?,
-            Err(other) => other,
+    /// Every object of the document: one, none, or the items of a `List`.
+    fn objects(&self) -> Vec<Result<Document, Box<Rejected>>> {
+        let mut tree = match self.tree() {
+            Ok(Some(tree)) => tree,
+            Ok(None) => return Vec::new(),
+            Err(error) => {
+                return vec![Err(self.rejected((Reason::Syntax, error), None, Value::Null))];
+            }
         };
-        Ok(Document { source: self.place(), tree, object })
+        if tree["kind"] != "List" || tree["apiVersion"] != "v1" {
+            return vec![self.object(tree, None)];
+        }
+        match tree["items"].take() {
+            Value::Array(items) => {
+                let items = items.into_iter().enumerate();
+                items.map(|(index, item)| self.object(item, Some(index))).collect()
+            }
+            Value::Null => Vec::new(),
+            _ => {
+                let error = (Reason::Syntax, self.error("items: expected a list of objects"));
+                vec![Err(self.rejected(error, None, Value::Null))]
+            }
+        }
     }
 
-    fn item(&self, index: usize, item: &Value) -> Result<Document, ReadError> {
-        let at = format!("items[{index}]: ");
-        let object = match self.identify(item, &at)? {
-            Ok(kind) => self.typed_tree(kind, item, &at)?,
-            Err(other) => other,
+    fn object(&self, tree: Value, item: Option<usize>) -> Result<Document, Box<Rejected>> {
+        let at = item.map(|index| format!("items[{index}]: ")).unwrap_or_default();
+        let object = self.identify(&tree, &at).and_then(|found| match found {
+            Ok(kind) => {
+                self.view(kind, &tree, item.is_none(), &at).map_err(|it| (Reason::Field, it))
+            }
+            Err(other) => Ok(other),
+        });
+        match object {
+            Ok(object) => Ok(Document { source: self.place(), item, tree, object }),
+            Err(mistake) => Err(self.rejected(mistake, item, tree)),
+        }
+    }
+
+    fn rejected(
+        &self,
+        (reason, error): (Reason, ReadError),
+        item: Option<usize>,
+        tree: Value,
+    ) -> Box<Rejected> {
+        let kind = tree["kind"].as_str().and_then(Kind::from_name);
+        let kind = kind.filter(|_| tree["apiVersion"] == API_VERSION);
+        Box::new(Rejected { source: self.place(), item, reason, error, kind, tree })
+    }
+
+    /// The typed view: from the text if that can be, because errors then have a place.
+    fn view(&self, kind: Kind, tree: &Value, alone: bool, at: &str) -> Result<Object, ReadError> {
+        if tree["spec"].is_null() {
+            return self.typed_tree(kind, &with_empty_spec(kind, tree), at);
+        }
+        // Merge keys are resolved in the tree only.
+        let read = if alone && !self.chunk.text.contains("<<") {
+            self.typed(kind)
+        } else {
+            self.typed_tree(kind, tree, at)
         };
-        Ok(Document { source: self.place(), tree: item.clone(), object })
+        // A server takes more than our types do: nulls, and quantities that are numbers.
+        read.or_else(|error| from_tree(kind, &plain_form(kind, tree)).map_err(|_| error))
     }
 
     /// Tells the operator's kinds from all others.
-    fn identify(&self, tree: &Value, at: &str) -> Result<Result<Kind, Object>, ReadError> {
+    fn identify(
+        &self,
+        tree: &Value,
+        at: &str,
+    ) -> Result<Result<Kind, Object>, (Reason, ReadError)> {
+        if !tree.is_object() {
+            let message = format!("{at}expected an object with `apiVersion` and `kind`");
+            return Err((Reason::Syntax, self.error(message)));
+        }
         let text = |key: &str| match &tree[key] {
             Value::String(text) if !text.is_empty() => Ok(text.as_str()),
-            _ => Err(self.error(format!("{at}`{key}` is missing or not a string"))),
+            _ => {
+                let message = format!("{at}`{key}` is missing or not a string");
+                Err((Reason::Syntax, self.error(message)))
+            }
         };
         let (api_version, kind) = (text("apiVersion")?, text("kind")?);
         let metadata = &tree["metadata"];
@@ -185,23 +301,18 @@ impl Reader<'_> {
             }));
         }
         if api_version != API_VERSION {
-            return Err(self.error(format!(
-                "{at}apiVersion `{api_version}` is not known; expected `{API_VERSION}`"
-            )));
+            let message =
+                format!("{at}apiVersion `{api_version}` is not known; expected `{API_VERSION}`");
+            return Err((Reason::Kind, self.error(message)));
         }
         let Some(known) = Kind::from_name(kind) else {
             let known = Kind::ALL.map(|it| format!("`{}`", it.as_str())).join(", ");
-            return Err(
-                self.error(format!("{at}`{API_VERSION}` has no kind `{kind}`; it has {known}"))
-            );
+            let message = format!("{at}`{API_VERSION}` has no kind `{kind}`; it has {known}");
+            return Err((Reason::Kind, self.error(message)));
         };
-        for (field, present) in [
-            ("metadata.name", metadata["name"].as_str().is_some_and(|it| !it.is_empty())),
-            ("spec", tree["spec"].is_object()),
-        ] {
-            if !present {
-                return Err(self.error(format!("{at}{kind} without `{field}`")));
-            }
+        if metadata["name"].as_str().is_none_or(str::is_empty) {
+            let error = self.error(format!("{at}{kind} without `metadata.name`"));
+            return Err((Reason::Syntax, error));
         }
         Ok(Ok(known))
     }
@@ -241,6 +352,21 @@ pub(super) fn from_tree(kind: Kind, tree: &Value) -> serde_json::Result<Object> 
         Kind::VirtualWorkspace => Object::VirtualWorkspace(Box::deserialize(tree)?),
         Kind::Kubeconfig => Object::Kubeconfig(Box::deserialize(tree)?),
     })
+}
+
+/// A tree whose `spec` says nothing, as the operator's CRDs allow.
+fn with_empty_spec(kind: Kind, tree: &Value) -> Value {
+    let spec = match kind {
+        Kind::CacheServer => serde_json::to_value(CacheServerSpec::default()),
+        Kind::RootShard => serde_json::to_value(RootShardSpec::default()),
+        Kind::Shard => serde_json::to_value(ShardSpec::default()),
+        Kind::FrontProxy => serde_json::to_value(FrontProxySpec::default()),
+        Kind::VirtualWorkspace => serde_json::to_value(VirtualWorkspaceSpec::default()),
+        Kind::Kubeconfig => serde_json::to_value(KubeconfigSpec::default()),
+    };
+    let mut tree = tree.clone();
+    tree["spec"] = spec.unwrap_or_default();
+    tree
 }
 
 fn yaml_error(error: &serde_yaml::Error, fallback: Place) -> ReadError {
@@ -305,6 +431,19 @@ metadata: {name: etcd, namespace: kcp}
     }
 
     #[test]
+    fn a_document_survives_being_written_and_read_again() {
+        for document in read_documents(CACHE, "a.yaml").unwrap() {
+            for text in [
+                serde_json::to_string(&document.tree),
+                Ok(serde_yaml::to_string(&document.tree).unwrap()),
+            ] {
+                let again = read_documents(&text.unwrap(), "b.yaml").unwrap();
+                assert_eq!((&again[0].tree, &again[0].object), (&document.tree, &document.object));
+            }
+        }
+    }
+
+    #[test]
     fn json_and_lists_are_read_too() {
         let cache = serde_json::to_string(&read_documents(CACHE, "").unwrap()[0].tree).unwrap();
         assert_eq!(read_documents(&cache, "a.json").unwrap().len(), 1);
@@ -351,6 +490,70 @@ metadata: {name: etcd, namespace: kcp}
     }
 
     #[test]
+    fn what_the_operators_crds_accept_is_read() {
+        for kind in Kind::ALL {
+            let head = format!(
+                "apiVersion: {API_VERSION}\nkind: {}\nmetadata: {{name: a}}\n",
+                kind.as_str()
+            );
+            for rest in ["", "spec:\n", "status: {}\n"] {
+                let read = read_documents(&format!("{head}{rest}"), "a.yaml").unwrap();
+                assert_eq!(read[0].object.kind(), Some(kind));
+                assert_eq!(read[0].tree.get("spec"), (rest == "spec:\n").then_some(&Value::Null));
+            }
+        }
+        let nulls = shard(
+            "  etcd: {endpoints: [], prefix: null}\n  extraArgs: null\n  replicas: ~\n  resources: {limits: {cpu: 2, memory: 1Gi}}\n",
+        );
+        let read = read_documents(&nulls, "a.yaml").unwrap();
+        assert_eq!(read[0].tree["spec"]["resources"]["limits"]["cpu"], 2);
+        let Object::Shard(view) = &read[0].object else { panic!("{read:?}") };
+        let limits = view.spec.common.resources.as_ref().and_then(|it| it.limits.as_ref()).unwrap();
+        assert_eq!(limits["cpu"].0, "2");
+    }
+
+    #[test]
+    fn a_broken_object_does_not_hide_the_others() {
+        let text = format!(
+            "{CACHE}---\na: [\n---\n{}---\n- 1\n---\n{}---\n\
+             apiVersion: v1\nkind: List\nitems:\n- {{apiVersion: v1, kind: Secret}}\n- 7\n",
+            shard("  etcd: 7\n").trim_start_matches("---\n"),
+            CACHE.replace("v1alpha1", "v2"),
+        );
+        let Reading { documents, rejected } = read_all(&text, "a.yaml");
+        let kinds: Vec<&str> = documents.iter().map(|it| it.object.kind_name()).collect();
+        assert_eq!(kinds, ["CacheServer", "Secret", "Secret", "Secret"]);
+        let said: Vec<(Reason, String)> =
+            rejected.iter().map(|it| (it.reason, it.error.to_string())).collect();
+        assert_eq!(
+            said,
+            [
+                (
+                    Reason::Syntax,
+                    "a.yaml:20:1: did not find expected node content, while parsing a flow node"
+                ),
+                (
+                    Reason::Field,
+                    "a.yaml:28:9: spec.etcd: invalid type: integer `7`, expected struct EtcdConfig"
+                ),
+                (Reason::Syntax, "a.yaml:30:1: expected an object with `apiVersion` and `kind`"),
+                (
+                    Reason::Kind,
+                    "a.yaml:34:1: apiVersion `operator.kcp.io/v2` is not known; expected \
+                     `operator.kcp.io/v1alpha1`"
+                ),
+                (
+                    Reason::Syntax,
+                    "a.yaml:50:1: items[1]: expected an object with `apiVersion` and `kind`"
+                ),
+            ]
+            .map(|(reason, text)| (reason, text.to_owned()))
+        );
+        assert_eq!(rejected[1].kind, Some(Kind::Shard));
+        assert_eq!(rejected[1].tree["metadata"]["name"], "a");
+    }
+
+    #[test]
     fn what_is_no_object_of_the_operator_is_refused() {
         let object = |api_version: &str, kind: &str, rest: &str| {
             refused(&format!("apiVersion: {api_version}\nkind: {kind}\n{rest}"))
@@ -368,10 +571,6 @@ metadata: {name: etcd, namespace: kcp}
         assert_eq!(
             object(API_VERSION, "Shard", "spec: {}\n"),
             "a.yaml:1:1: Shard without `metadata.name`"
-        );
-        assert_eq!(
-            object(API_VERSION, "Shard", "metadata: {name: a}\n"),
-            "a.yaml:1:1: Shard without `spec`"
         );
         assert_eq!(refused("[1]\n"), "a.yaml:1:1: expected an object with `apiVersion` and `kind`");
     }

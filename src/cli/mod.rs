@@ -7,12 +7,14 @@
 mod args;
 mod cache;
 mod completions;
+mod crds;
 mod files;
 mod help;
 mod init;
 mod kubeconfig;
 mod man;
 mod runtime;
+mod validate;
 mod version;
 
 use std::ffi::OsString;
@@ -47,10 +49,12 @@ pub(crate) struct Cli {
 enum Command {
     #[command(subcommand)]
     Init(Box<init::Command>),
+    Validate(validate::ValidateArgs),
     #[command(subcommand)]
     Cache(cache::Command),
     #[command(subcommand)]
     Kubeconfig(kubeconfig::Command),
+    Crds(crds::CrdsArgs),
     Version(version::VersionArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -95,8 +99,10 @@ fn finish(result: Result<(), CliError>) -> ExitCode {
 fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         Command::Init(command) => init::run(*command),
+        Command::Validate(args) => validate::run(args),
         Command::Cache(command) => cache::run(command),
         Command::Kubeconfig(command) => kubeconfig::run(command),
+        Command::Crds(args) => crds::run(args),
         Command::Version(args) => version::run(args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),

@@ -1,5 +1,7 @@
 //! A topology to manifests, in the order in which they are best created.
 
+use std::net::IpAddr;
+
 use k8s_openapi::api::core::v1::{
     LocalObjectReference, TopologySpreadConstraint as SpreadConstraint,
 };
@@ -10,7 +12,8 @@ use super::extras;
 use super::manifest::{Comment, Manifest};
 use super::topology::{Etcd, FrontProxy, Kubeconfig, Profile, TargetKind, Topology};
 use crate::api::{
-    self, CacheServer, CacheServerSpec, Certificates, CommonShardSpec, DeploymentSpecTemplate,
+    self, CacheServer, CacheServerSpec, CertificateSpecTemplate, CertificateTemplate,
+    CertificateTemplates, Certificates, CommonShardSpec, DeploymentSpecTemplate,
     DeploymentTemplate, EtcdConfig, EtcdTlsConfig, ExternalConfig, FrontProxySpec, ImageSpec,
     KubeconfigSpec, KubeconfigTarget, Object, ObjectReference, PodSpecTemplate, PodTemplate,
     RootShardCache, RootShardProxySpec, RootShardReference, RootShardSpec, ServiceSpecTemplate,
@@ -107,6 +110,7 @@ impl Builder<'_> {
                 image: Some(self.image()),
                 replicas: Some(root.replicas),
                 deployment_template: self.spread(&root.name, "rootshard-proxy"),
+                certificate_templates: self.internal_proxy_names(&root.name),
                 ..RootShardProxySpec::default()
             }),
             common: self.common(&root.name, "rootshard", root.replicas, &root.etcd),
@@ -166,6 +170,7 @@ impl Builder<'_> {
                 }),
             }),
             deployment_template: self.spread(&proxy.name, "front-proxy"),
+            certificate_templates: Self::addresses(&proxy.external.hostname),
             ..FrontProxySpec::default()
         };
         let mut object = api::FrontProxy::new(&proxy.name, spec);
@@ -231,6 +236,29 @@ impl Builder<'_> {
             deployment_template: self.spread(name, component),
             ..CommonShardSpec::default()
         }
+    }
+
+    /// The operator dials its proxy in the cluster's domain, and forgets that name in the
+    /// proxy's certificate if the domain is not the usual one.
+    fn internal_proxy_names(&self, root: &str) -> CertificateTemplates {
+        let Some(domain) = self.cluster_domain() else { return CertificateTemplates::new() };
+        let service = names::root_shard_proxy(root);
+        let host = names::service_host(&service, &self.topology.namespace, Some(&domain));
+        server_certificate(CertificateSpecTemplate {
+            dns_names: vec![host],
+            ..CertificateSpecTemplate::default()
+        })
+    }
+
+    /// The operator takes an address for a name, and no client looks for it there.
+    fn addresses(host: &str) -> CertificateTemplates {
+        if host.parse::<IpAddr>().is_err() {
+            return CertificateTemplates::new();
+        }
+        server_certificate(CertificateSpecTemplate {
+            ip_addresses: vec![host.to_owned()],
+            ..CertificateSpecTemplate::default()
+        })
     }
 
     fn metadata(&self, name: &str) -> ObjectMeta {
@@ -361,6 +389,12 @@ impl Builder<'_> {
             }),
         })
     }
+}
+
+/// Changes to the certificate that a server shows.
+fn server_certificate(spec: CertificateSpecTemplate) -> CertificateTemplates {
+    let template = CertificateTemplate { metadata: None, spec: Some(spec) };
+    CertificateTemplates::from([("server".to_owned(), template)])
 }
 
 fn named(name: &str) -> LocalObjectReference {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::finding::{Code, Finding};
+use super::finding::{Code, Finding, Subject};
 use crate::api::{Object, names};
 
 /// The longest name part of an annotation key.
@@ -22,9 +22,9 @@ pub(super) fn longest_name(suffixes: &[&str]) -> usize {
 
 /// Finds generated objects that more than one object would make.
 pub(super) fn collisions<'a>(objects: impl Iterator<Item = &'a Object>) -> Vec<Finding> {
-    let mut made: BTreeMap<(String, &str, String), Vec<String>> = BTreeMap::new();
+    let mut made: BTreeMap<(String, &str, String), Vec<Subject>> = BTreeMap::new();
     for object in objects {
-        let owner = super::validate::subject(object);
+        let owner = Subject::of(object);
         let namespace = object.namespace().unwrap_or_default();
         for (kind, name) in generated(object) {
             let owners = made.entry((namespace.to_owned(), kind, name)).or_default();

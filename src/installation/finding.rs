@@ -2,13 +2,71 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
+use crate::api::{Object, Place};
+
 /// How bad a finding is.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// It cannot work, or would lose data: nothing is written.
     Error,
     /// It works, though perhaps not as meant.
     Warning,
+}
+
+/// What a finding is about: an object, or the topology (`Installation/demo`).
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Subject {
+    /// Its kind; empty where a file has no object.
+    pub kind: String,
+    /// Its namespace, if it names one.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+impl Subject {
+    /// Any object.
+    pub fn of(object: &Object) -> Self {
+        Self {
+            kind: object.kind_name().to_owned(),
+            namespace: object.namespace().map(str::to_owned),
+            name: object.name().to_owned(),
+        }
+    }
+
+    /// An object whose type is known.
+    pub fn typed<T: kube::Resource<DynamicType = ()>>(object: &T) -> Self {
+        let metadata = object.meta();
+        Self {
+            kind: T::kind(&()).into_owned(),
+            namespace: metadata.namespace.clone(),
+            name: metadata.name.clone().unwrap_or_default(),
+        }
+    }
+
+    /// The topology.
+    pub fn installation(name: &str) -> Self {
+        Self { kind: "Installation".to_owned(), namespace: None, name: name.to_owned() }
+    }
+}
+
+impl From<&Self> for Subject {
+    fn from(subject: &Self) -> Self {
+        subject.clone()
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.kind.as_str(), self.name.as_str()) {
+            ("", "") => f.write_str("-"),
+            (kind, "") => f.write_str(kind),
+            (kind, name) => write!(f, "{kind}/{name}"),
+        }
+    }
 }
 
 /// One finding.
@@ -18,14 +76,30 @@ pub struct Finding {
     pub code: Code,
     /// How bad.
     pub severity: Severity,
-    /// The object, such as `Shard/a`, or `kcp.yaml` for the topology.
-    pub subject: String,
+    /// What it is about.
+    pub subject: Subject,
     /// Path of the field.
     pub path: String,
     /// What is wrong.
     pub message: String,
     /// What to do.
     pub hint: String,
+    /// Where to look for it, if its subject alone does not say.
+    pub at: Option<At>,
+}
+
+/// Where a finding stands.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum At {
+    /// There.
+    Place(Place),
+    /// Somewhere in an object: its path says where.
+    Object {
+        /// Where its document begins.
+        source: Place,
+        /// Its place among the `items` of a `List`, from zero.
+        item: Option<usize>,
+    },
 }
 
 /// The rules. A number is never used for another rule.
@@ -82,11 +156,23 @@ pub enum Code {
     Ineffective = 24,
     /// A root shard and the cache inside it would store under one prefix.
     EmbeddedPrefix = 25,
+    /// An object has no `spec`.
+    NoSpec = 26,
+    /// A document is not what YAML, JSON or the form of an object allow.
+    Syntax = 27,
+    /// The operator has no such kind.
+    UnknownKind = 28,
+    /// A server of virtual workspaces is used by another shard than it belongs to.
+    WorkspaceTarget = 29,
+    /// A certificate is not valid for the name that is dialled.
+    UncoveredName = 30,
+    /// One CA would vouch both for clients and for who speaks for others.
+    SharedClientCa = 31,
 }
 
 impl Code {
     /// Every rule, by its number.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 31] = [
         Self::Schema,
         Self::UnknownField,
         Self::NameShape,
@@ -112,6 +198,12 @@ impl Code {
         Self::Replicas,
         Self::Ineffective,
         Self::EmbeddedPrefix,
+        Self::NoSpec,
+        Self::Syntax,
+        Self::UnknownKind,
+        Self::WorkspaceTarget,
+        Self::UncoveredName,
+        Self::SharedClientCa,
     ];
 }
 
@@ -125,7 +217,7 @@ impl Finding {
     /// An error.
     pub fn error(
         code: Code,
-        subject: impl Into<String>,
+        subject: impl Into<Subject>,
         path: impl Into<String>,
         message: impl Into<String>,
         hint: impl Into<String>,
@@ -137,7 +229,14 @@ impl Finding {
             path: path.into(),
             message: message.into(),
             hint: hint.into(),
+            at: None,
         }
+    }
+
+    /// The same, for an object that its subject may not tell from another.
+    #[must_use]
+    pub fn at(self, at: At) -> Self {
+        Self { at: Some(at), ..self }
     }
 
     /// The same as a warning.
@@ -159,10 +258,10 @@ mod tests {
 
     #[test]
     fn every_code_is_documented() {
-        let page = include_str!("../../docs/topology.md");
+        let page = include_str!("../../docs/findings.md");
         for (index, code) in Code::ALL.into_iter().enumerate() {
             assert_eq!(code as usize, index + 1, "codes have no gap");
-            assert!(page.contains(&format!("| {code} | ")), "{code} is not in docs/topology.md");
+            assert!(page.contains(&format!("| {code} | ")), "{code} is not in docs/findings.md");
         }
     }
 }

@@ -33,7 +33,7 @@ pub use draft::{
     CacheDraft, CacheMode, Draft, EtcdDraft, EtcdMode, ExternalDraft, FrontProxyDraft, ImageDraft,
     IssuerDraft, KubeconfigDraft, RootShardDraft, ShardDraft,
 };
-pub use finding::{Code, Finding, Severity};
+pub use finding::{At, Code, Finding, Severity, Subject};
 pub use manifest::{Comment, Manifest, kustomization};
 pub use overrides::{Named, Overrides, Shards};
 pub use resolve::{ResolveError, resolve};
@@ -41,5 +41,5 @@ pub use topology::{
     API_VERSION, Cache, Etcd, External, FrontProxy, Image, Issuer, KIND, Kubeconfig, Profile,
     RootShard, Shard, TargetKind, TargetRef, Topology,
 };
-pub use validate::{check_topology, is_host, validate};
+pub use validate::{check_topology, is_host, validate, validate_all};
 pub use version::KcpVersion;

@@ -28,6 +28,9 @@ impl KcpVersion {
     pub const OLDEST: Self = Self::new(0, 30, 2);
     /// The oldest whose cache server can store in an external etcd.
     pub const CACHE_ON_ETCD: Self = Self::new(0, 31, 0);
+    /// The oldest that does not start if the CA of clients and that of request headers
+    /// have a certificate in common and nobody says whose word counts.
+    pub const STRICT_CLIENT_CA: Self = Self::new(0, 31, 0);
     /// The oldest whose cache server heeds a prefix of its own.
     pub const CACHE_PREFIX: Self = Self::new(0, 33, 0);
 

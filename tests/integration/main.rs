@@ -12,6 +12,7 @@ mod cache_list_refusals;
 mod certificates;
 mod contract;
 mod corpus;
+mod crds;
 mod definitions;
 mod discovery;
 mod disk_failures;
@@ -51,6 +52,7 @@ mod snapshots;
 mod support;
 mod user_types;
 mod user_types_extras;
+mod validate;
 mod watch_scripts;
 mod watches;
 

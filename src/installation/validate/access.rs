@@ -7,7 +7,7 @@ use crate::api::{
     CertificateTemplates, Certificates, ExternalConfig, FrontProxy, ImageSpec, Kubeconfig, Object,
     RootShard, ServiceTemplate,
 };
-use crate::installation::finding::{Code, Finding};
+use crate::installation::finding::{Code, Finding, Subject};
 use crate::installation::version::KcpVersion;
 
 /// The shortest life that cert-manager gives a certificate.
@@ -23,11 +23,11 @@ pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
         services(&document.object, findings);
     }
     for cache in &world.caches {
-        let subject = format!("CacheServer/{}", name(*cache));
+        let subject = Subject::typed(*cache);
         certificate_source(&subject, &cache.spec.certificates, None, findings);
     }
     for root in &world.roots {
-        let subject = format!("RootShard/{}", name(*root));
+        let subject = Subject::typed(*root);
         certificate_source(&subject, &root.spec.certificates, Some(name(*root)), findings);
         address(&subject, &root.spec.external, findings);
         front_proxy(world, root, findings);
@@ -41,11 +41,11 @@ pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
     }
     for proxy in &world.proxies {
         if let Some(external) = &proxy.spec.external {
-            address(&format!("FrontProxy/{}", name(*proxy)), external, findings);
+            address(&Subject::typed(*proxy), external, findings);
         }
     }
     for server in &world.workspaces {
-        address(&format!("VirtualWorkspace/{}", name(*server)), &server.spec.external, findings);
+        address(&Subject::typed(*server), &server.spec.external, findings);
     }
 }
 
@@ -55,7 +55,7 @@ fn validity(world: &World<'_>, findings: &mut Vec<Finding>) {
         if validity.to_std().is_none_or(|it| it < VALIDITY_MIN) {
             findings.push(Finding::error(
                 Code::Validity,
-                format!("Kubeconfig/{}", name(*kubeconfig)),
+                Subject::typed(*kubeconfig),
                 "spec.validity",
                 format!("`{validity}` is less than an hour, which no issuer grants"),
                 "use at least `1h`",
@@ -64,7 +64,7 @@ fn validity(world: &World<'_>, findings: &mut Vec<Finding>) {
         if kubeconfig.spec.username.is_empty() {
             findings.push(Finding::error(
                 Code::Target,
-                format!("Kubeconfig/{}", name(*kubeconfig)),
+                Subject::typed(*kubeconfig),
                 "spec.username",
                 "the user has no name",
                 "name the user",
@@ -82,7 +82,7 @@ fn dropped_groups(kubeconfig: &Kubeconfig, findings: &mut Vec<Finding>) {
     for group in kubeconfig.spec.groups.iter().filter(|it| DROPPED.contains(&it.as_str())) {
         let finding = Finding::error(
             Code::Ineffective,
-            format!("Kubeconfig/{}", name(kubeconfig)),
+            Subject::typed(kubeconfig),
             "spec.groups",
             format!("a front-proxy drops the group `{group}`"),
             "use `system:kcp:admin`, or target a shard",
@@ -112,7 +112,7 @@ fn templates(object: &Object, findings: &mut Vec<Finding>) {
             if duration.to_std().is_none_or(|it| it < VALIDITY_MIN) {
                 findings.push(Finding::error(
                     Code::Validity,
-                    super::subject(object),
+                    Subject::of(object),
                     format!("{path}.{certificate}.spec.duration"),
                     format!("`{duration}` is less than an hour, which no issuer grants"),
                     "use at least `1h`",
@@ -124,7 +124,7 @@ fn templates(object: &Object, findings: &mut Vec<Finding>) {
 
 /// `root` names a root shard: its pods look for a Secret of one fixed name.
 fn certificate_source(
-    subject: &str,
+    subject: &Subject,
     certificates: &Certificates,
     root: Option<&str>,
     findings: &mut Vec<Finding>,
@@ -170,7 +170,7 @@ pub fn is_host(host: &str) -> bool {
     host.len() <= 253 && host.split('.').all(label)
 }
 
-fn address(subject: &str, external: &ExternalConfig, findings: &mut Vec<Finding>) {
+fn address(subject: &Subject, external: &ExternalConfig, findings: &mut Vec<Finding>) {
     let ExternalConfig { hostname, port, private_hostname, private_port } = external;
     let hosts = [("hostname", Some(hostname)), ("privateHostname", private_hostname.as_ref())];
     for (field, host) in hosts {
@@ -218,10 +218,13 @@ fn front_proxy(world: &World<'_>, root: &RootShard, findings: &mut Vec<Finding>)
             _ => true,
         }
     };
-    if world.proxies.iter().find(answers).is_none() {
+    let namespace = &root.metadata.namespace;
+    let perhaps =
+        world.opaque.iter().any(|it| it.kind == "FrontProxy" && it.namespace == *namespace);
+    if !perhaps && world.proxies.iter().find(answers).is_none() {
         findings.push(Finding::error(
             Code::NoFrontProxy,
-            format!("RootShard/{}", name(root)),
+            Subject::typed(root),
             "spec.external",
             format!(
                 "no front-proxy answers at `{}:{}`: workspaces would never be scheduled",
@@ -246,7 +249,7 @@ fn image(object: &Object) -> Option<&ImageSpec> {
 fn versions(object: &Object, findings: &mut Vec<Finding>) {
     let Some(tag) = image(object).and_then(|it| it.tag.as_deref()) else { return };
     let Some(version) = KcpVersion::of_tag(tag) else { return };
-    let subject = super::subject(object);
+    let subject = Subject::of(object);
     let mut report = |message: String, hint: String| {
         let path = "spec.image.tag";
         findings.push(Finding::error(Code::Version, &subject, path, message, hint));
@@ -296,7 +299,7 @@ fn services(object: &Object, findings: &mut Vec<Finding>) {
             {
                 findings.push(Finding::error(
                     Code::ServiceType,
-                    super::subject(object),
+                    Subject::of(object),
                     "spec.serviceTemplate.spec.type",
                     format!("`{kind}` is no type of a Service with pods"),
                     "use `ClusterIP`, `NodePort` or `LoadBalancer`",
@@ -310,7 +313,7 @@ fn services(object: &Object, findings: &mut Vec<Finding>) {
     if let Some(kind) = kind.filter(|it| *it != "ClusterIP") {
         let finding = Finding::error(
             Code::ServiceType,
-            super::subject(object),
+            Subject::of(object),
             "spec.serviceTemplate.spec.type",
             format!("the operator never comes to rest on a Service of type `{kind}` here"),
             "leave it `ClusterIP`, and add a Service of your own with the same selector",

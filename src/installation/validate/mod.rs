@@ -7,25 +7,33 @@
 //! * `references`: every reference names something.
 //! * `storage`: etcds and caches: whatever could lose data.
 //! * `access`: certificates, kubeconfigs, addresses, versions.
+//! * `certificates`: the names that they cover, and whose word counts for what.
 //! * `quirks`: fields that the operator accepts and gets wrong.
+//! * `scale`: numbers of pods, and what the production profile asks of objects.
 //! * `topology`: what a profile promises.
+//! * `broken`: what could not even be read.
 
 mod access;
+mod broken;
+mod certificates;
 mod names;
 mod quirks;
 mod references;
+mod scale;
 mod storage;
 mod topology;
 
 #[cfg(test)]
+mod code_tests;
+#[cfg(test)]
 mod tests;
 
-use serde_json::Value;
-
 use super::collide;
-use super::finding::{Code, Finding};
+use super::finding::{At, Code, Finding, Subject};
+use super::topology::Profile;
 use crate::api::{
-    self, CacheServer, Document, FrontProxy, Kubeconfig, Object, RootShard, Shard, VirtualWorkspace,
+    self, CacheServer, Document, FrontProxy, Kubeconfig, Object, Reading, RootShard, Shard,
+    VirtualWorkspace,
 };
 
 pub use access::is_host;
@@ -33,26 +41,49 @@ pub use topology::check_topology;
 
 /// Everything that is wrong with `documents`, errors first.
 pub fn validate(documents: &[Document]) -> Vec<Finding> {
-    let world = World::new(documents);
-    let mut findings: Vec<Finding> = documents.iter().flat_map(schema).collect();
-    names::check(&world, &mut findings);
-    findings.extend(collide::collisions(documents.iter().map(|it| &it.object)));
-    references::check(&world, &mut findings);
-    storage::check(&world, &mut findings);
-    access::check(&world, &mut findings);
-    quirks::check(&world, &mut findings);
+    judge(&World::new(documents, Vec::new()))
+}
+
+/// Everything that is wrong with what was read, and with what could not be, errors first.
+///
+/// An object that could not be read still satisfies references to it.
+pub fn validate_all(reading: &Reading, profile: Profile) -> Vec<Finding> {
+    let Reading { documents, rejected } = reading;
+    let world = World::new(documents, rejected.iter().filter_map(broken::object).collect());
+    let mut findings: Vec<Finding> = rejected.iter().flat_map(broken::findings).collect();
+    findings.extend(judge(&world));
+    if profile == Profile::Production {
+        scale::production(&world, &mut findings);
+    }
     findings.sort_by_key(|it| it.severity);
     findings
 }
 
-/// An object in a finding: `Shard/a`.
-pub(super) fn subject(object: &Object) -> String {
-    format!("{}/{}", object.kind_name(), object.name())
+fn judge(world: &World<'_>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = world.documents.iter().flat_map(schema).collect();
+    names::check(world, &mut findings);
+    let objects = world.documents.iter().filter(|it| has_spec(it)).map(|it| &it.object);
+    findings.extend(collide::collisions(objects));
+    references::check(world, &mut findings);
+    storage::check(world, &mut findings);
+    access::check(world, &mut findings);
+    certificates::check(world, &mut findings);
+    quirks::check(world, &mut findings);
+    scale::check(world, &mut findings);
+    findings.sort_by_key(|it| it.severity);
+    findings
+}
+
+/// Whether an object says anything; those of other groups need not.
+fn has_spec(document: &Document) -> bool {
+    document.object.kind().is_none() || document.tree["spec"].is_object()
 }
 
 /// The documents by kind.
 struct World<'a> {
     documents: &'a [Document],
+    /// Objects that are there, though nothing is known of them.
+    opaque: Vec<Subject>,
     caches: Vec<&'a CacheServer>,
     roots: Vec<&'a RootShard>,
     shards: Vec<&'a Shard>,
@@ -62,9 +93,10 @@ struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    fn new(documents: &'a [Document]) -> Self {
+    fn new(documents: &'a [Document], opaque: Vec<Subject>) -> Self {
         let mut world = Self {
             documents,
+            opaque,
             caches: vec![],
             roots: vec![],
             shards: vec![],
@@ -73,6 +105,10 @@ impl<'a> World<'a> {
             kubeconfigs: vec![],
         };
         for document in documents {
+            if !has_spec(document) {
+                world.opaque.push(Subject::of(&document.object));
+                continue;
+            }
             match &document.object {
                 Object::CacheServer(it) => world.caches.push(it),
                 Object::RootShard(it) => world.roots.push(it),
@@ -109,7 +145,13 @@ fn name(object: &impl kube::Resource) -> &str {
 
 fn schema(document: &Document) -> Vec<Finding> {
     let Some(kind) = document.object.kind() else { return Vec::new() };
-    let subject = subject(&document.object);
+    let subject = Subject::of(&document.object);
+    let at = At::Object { source: document.source.clone(), item: document.item };
+    if !has_spec(document) {
+        let message = "the object says nothing about what it should be";
+        let hint = format!("add a `spec`, see `kubectl explain {}`", explain(kind, "spec"));
+        return vec![Finding::error(Code::NoSpec, &subject, "spec", message, hint).at(at)];
+    }
     let violations = api::violations(kind, &document.tree)
         .into_iter()
         // The rule on replicas has words and a code of its own.
@@ -122,7 +164,7 @@ fn schema(document: &Document) -> Vec<Finding> {
         let message = "the field is not known, and a server would drop it";
         Finding::error(Code::UnknownField, &subject, path, message, "check its spelling").warn()
     });
-    violations.chain(unknown).collect()
+    violations.chain(unknown).map(|it| it.at(at.clone())).collect()
 }
 
 /// The path as `kubectl explain` takes it: without the places in lists.
@@ -138,18 +180,4 @@ fn explain(kind: api::Kind, path: &str) -> String {
         }
     }
     plain
-}
-
-/// The places of a finding, for tests and tables.
-impl From<&Finding> for Value {
-    fn from(finding: &Finding) -> Self {
-        serde_json::json!({
-            "code": finding.code.to_string(),
-            "severity": format!("{:?}", finding.severity).to_lowercase(),
-            "subject": finding.subject,
-            "path": finding.path,
-            "message": finding.message,
-            "hint": finding.hint,
-        })
-    }
 }

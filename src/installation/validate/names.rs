@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{World, name, subject};
+use super::{World, name};
 use crate::api::{Object, names};
 use crate::installation::collide::longest_name;
-use crate::installation::finding::{Code, Finding};
+use crate::installation::finding::{Code, Finding, Subject};
 
 /// The longest label value, which the operator makes of a kubeconfig's name.
 const LABEL_LEN_MAX: usize = 63;
@@ -16,8 +16,11 @@ pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
     let mut seen = BTreeSet::new();
     for document in world.documents {
         let object = &document.object;
-        let subject = subject(object);
-        if !seen.insert((object.namespace(), subject.clone())) {
+        let subject = Subject::of(object);
+        if object.name().is_empty() {
+            continue; // nothing of the operator's
+        }
+        if !seen.insert(subject.clone()) {
             findings.push(Finding::error(
                 Code::Duplicate,
                 &subject,
@@ -38,7 +41,7 @@ pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
         if both > most {
             findings.push(Finding::error(
                 Code::NameLength,
-                format!("FrontProxy/{}", name(*proxy)),
+                Subject::typed(*proxy),
                 "metadata.name",
                 format!(
                     "the names of the front-proxy and of its root shard `{}` have {both} characters \
@@ -52,7 +55,7 @@ pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
     for shard in world.shards.iter().filter(|it| name(**it) == ROOT) {
         findings.push(Finding::error(
             Code::ShardIdentity,
-            format!("Shard/{}", name(*shard)),
+            Subject::typed(*shard),
             "metadata.name",
             "kcp calls every root shard `root`, so this shard would write over its data in the cache",
             "give the shard another name",
@@ -60,7 +63,7 @@ pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-fn shape(object: &Object, subject: &str) -> Option<Finding> {
+fn shape(object: &Object, subject: &Subject) -> Option<Finding> {
     object.kind()?;
     let name = object.name();
     let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
@@ -79,7 +82,7 @@ fn shape(object: &Object, subject: &str) -> Option<Finding> {
     })
 }
 
-fn length(object: &Object, subject: &str) -> Option<Finding> {
+fn length(object: &Object, subject: &Subject) -> Option<Finding> {
     let most = match object {
         Object::RootShard(_) => longest_name(&names::ROOT_SHARD_CERTIFICATES),
         Object::Shard(_) => longest_name(&names::SHARD_CERTIFICATES),

@@ -3,20 +3,20 @@
 //! Each is a fact of the operator, not of Kubernetes: where it is mended there, the
 //! rule goes.
 
-use super::{World, name};
+use super::World;
 use crate::api::{AuthSpec, CommonShardSpec};
-use crate::installation::finding::{Code, Finding};
+use crate::installation::finding::{Code, Finding, Subject};
 use crate::installation::version::KcpVersion;
 
 pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
     for root in &world.roots {
-        shard(&format!("RootShard/{}", name(*root)), &root.spec.common, findings);
+        shard(&Subject::typed(*root), &root.spec.common, findings);
     }
     for it in &world.shards {
-        shard(&format!("Shard/{}", name(*it)), &it.spec.common, findings);
+        shard(&Subject::typed(*it), &it.spec.common, findings);
     }
     for proxy in &world.proxies {
-        let subject = format!("FrontProxy/{}", name(*proxy));
+        let subject = Subject::typed(*proxy);
         if let Some(own) = &proxy.spec.auth {
             auth(&subject, own, findings);
             several_groups(&subject, own, findings);
@@ -29,7 +29,7 @@ pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
     }
     for server in &world.workspaces {
         if server.spec.ca_bundle_secret_ref.is_some() {
-            let subject = format!("VirtualWorkspace/{}", name(*server));
+            let subject = Subject::typed(*server);
             let message = "the operator never reads this";
             let hint = "remove the field";
             findings.push(ineffective(&subject, "spec.caBundleSecretRef", message, hint).warn());
@@ -40,7 +40,7 @@ pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
         if tag.contains('-') && KcpVersion::of_tag(tag).is_some() {
             let finding = Finding::error(
                 Code::Version,
-                format!("CacheServer/{}", name(*cache)),
+                Subject::typed(*cache),
                 "spec.image.tag",
                 format!(
                     "the operator takes `{tag}` for a version before {}, and starts the cache \
@@ -54,11 +54,11 @@ pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-fn ineffective(subject: &str, path: &str, message: &str, hint: &str) -> Finding {
+fn ineffective(subject: &Subject, path: &str, message: &str, hint: &str) -> Finding {
     Finding::error(Code::Ineffective, subject, path, message, hint)
 }
 
-fn shard(subject: &str, common: &CommonShardSpec, findings: &mut Vec<Finding>) {
+fn shard(subject: &Subject, common: &CommonShardSpec, findings: &mut Vec<Finding>) {
     let webhook = common.audit.as_ref().and_then(|it| it.webhook.as_ref());
     if webhook.is_some_and(|it| it.truncate_max_event_size.is_some_and(|it| it != 0)) {
         findings.push(ineffective(
@@ -81,7 +81,7 @@ fn shard(subject: &str, common: &CommonShardSpec, findings: &mut Vec<Finding>) {
     }
 }
 
-fn auth(subject: &str, auth: &AuthSpec, findings: &mut Vec<Finding>) {
+fn auth(subject: &Subject, auth: &AuthSpec, findings: &mut Vec<Finding>) {
     let Some(oidc) = &auth.oidc else { return };
     if oidc.ca_file_ref.as_ref().is_some_and(|it| it.key.as_deref().unwrap_or_default().is_empty())
     {
@@ -101,7 +101,7 @@ fn auth(subject: &str, auth: &AuthSpec, findings: &mut Vec<Finding>) {
 }
 
 /// The operator quotes the list, and kcp reads the quoted list as one group.
-fn several_groups(subject: &str, auth: &AuthSpec, findings: &mut Vec<Finding>) {
+fn several_groups(subject: &Subject, auth: &AuthSpec, findings: &mut Vec<Finding>) {
     for (field, flag, groups) in [
         ("dropGroups", "drop-groups", &auth.drop_groups),
         ("passOnGroups", "pass-on-groups", &auth.pass_on_groups),

@@ -3,17 +3,18 @@
 //! Only among the operator's own kinds: Secrets and issuers may be in the cluster
 //! already.
 
+use k8s_openapi::api::core::v1::LocalObjectReference;
 use kube::Resource;
 
 use super::{World, find, name};
-use crate::api::{RootShardReference, Target};
-use crate::installation::finding::{Code, Finding};
+use crate::api::{RootShardReference, Target, VirtualWorkspace};
+use crate::installation::finding::{Code, Finding, Subject};
 
 pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
     for root in &world.roots {
         let from = From { object: *root, kind: "RootShard" };
         if let Some(cache) = root.cache_name() {
-            from.to("spec.cache.ref", "CacheServer", cache, &world.caches, findings);
+            from.to("spec.cache.ref", "CacheServer", cache, &world.caches, world, findings);
         }
         if let Some(server) = &root.spec.common.kcp_virtual_workspace {
             from.virtual_workspace(&server.name, world, findings);
@@ -23,7 +24,7 @@ pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
         let from = From { object: *shard, kind: "Shard" };
         from.root_shard(&shard.spec.root_shard, world, findings);
         if let Some(cache) = shard.cache_name() {
-            from.to("spec.cache.ref", "CacheServer", cache, &world.caches, findings);
+            from.to("spec.cache.ref", "CacheServer", cache, &world.caches, world, findings);
         }
         if let Some(server) = &shard.spec.common.kcp_virtual_workspace {
             from.virtual_workspace(&server.name, world, findings);
@@ -32,6 +33,27 @@ pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
     for proxy in &world.proxies {
         let from = From { object: *proxy, kind: "FrontProxy" };
         from.root_shard(&proxy.spec.root_shard, world, findings);
+    }
+    for root in &world.roots {
+        let server = &root.spec.common.kcp_virtual_workspace;
+        let is_its_own = |it: &VirtualWorkspace| {
+            it.spec.target.root_shard_ref.as_ref().is_some_and(|it| it.name == name(*root))
+        };
+        foreign_server(&Subject::typed(*root), *root, server.as_ref(), is_its_own, world, findings);
+    }
+    for shard in &world.shards {
+        let server = &shard.spec.common.kcp_virtual_workspace;
+        let is_its_own = |it: &VirtualWorkspace| {
+            it.spec.target.shard_ref.as_ref().is_some_and(|it| it.name == name(*shard))
+        };
+        foreign_server(
+            &Subject::typed(*shard),
+            *shard,
+            server.as_ref(),
+            is_its_own,
+            world,
+            findings,
+        );
     }
     for server in &world.workspaces {
         let from = From { object: *server, kind: "VirtualWorkspace" };
@@ -63,6 +85,40 @@ pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
+/// A server of virtual workspaces reads one shard's objects, and serves those alone.
+fn foreign_server<T: Resource>(
+    subject: &Subject,
+    shard: &T,
+    server: Option<&LocalObjectReference>,
+    is_its_own: impl Fn(&VirtualWorkspace) -> bool,
+    world: &World<'_>,
+    findings: &mut Vec<Finding>,
+) {
+    let Some(server) = server.and_then(|it| find(&world.workspaces, shard, &it.name)) else {
+        return;
+    };
+    let targets = &server.spec.target;
+    // No target, or two: the schema has said so.
+    let target = match (&targets.root_shard_ref, &targets.shard_ref) {
+        (Some(root), None) => format!("RootShard/{}", root.name),
+        (None, Some(shard)) => format!("Shard/{}", shard.name),
+        _ => return,
+    };
+    if !is_its_own(server) {
+        findings.push(Finding::error(
+            Code::WorkspaceTarget,
+            subject,
+            "spec.kcpVirtualWorkspace",
+            format!(
+                "VirtualWorkspace/{} belongs to {target}, so it would not serve what is in this \
+                 shard",
+                name(server)
+            ),
+            "give each shard a VirtualWorkspace whose `spec.target` names that shard",
+        ));
+    }
+}
+
 /// The object whose references are looked up.
 struct From<'a, T> {
     object: &'a T,
@@ -70,8 +126,12 @@ struct From<'a, T> {
 }
 
 impl<T: Resource> From<'_, T> {
-    fn subject(&self) -> String {
-        format!("{}/{}", self.kind, name(self.object))
+    fn subject(&self) -> Subject {
+        Subject {
+            kind: self.kind.to_owned(),
+            namespace: self.object.meta().namespace.clone(),
+            name: name(self.object).to_owned(),
+        }
     }
 
     fn to<U: Resource>(
@@ -80,9 +140,13 @@ impl<T: Resource> From<'_, T> {
         kind: &str,
         target: &str,
         among: &[&U],
+        world: &World<'_>,
         findings: &mut Vec<Finding>,
     ) {
-        if find(among, self.object, target).is_some() {
+        let namespace = &self.object.meta().namespace;
+        let wanted =
+            |it: &&Subject| it.kind == kind && it.name == target && it.namespace == *namespace;
+        if find(among, self.object, target).is_some() || world.opaque.iter().any(|it| wanted(&it)) {
             return;
         }
         let known: Vec<_> = among.iter().map(|it| format!("`{}`", name(*it))).collect();
@@ -108,7 +172,14 @@ impl<T: Resource> From<'_, T> {
     ) {
         match reference.reference.as_ref().filter(|it| !it.name.is_empty()) {
             Some(root) => {
-                self.to("spec.rootShard.ref", "RootShard", &root.name, &world.roots, findings);
+                self.to(
+                    "spec.rootShard.ref",
+                    "RootShard",
+                    &root.name,
+                    &world.roots,
+                    world,
+                    findings,
+                );
             }
             None => findings.push(Finding::error(
                 Code::NoReference,
@@ -122,19 +193,33 @@ impl<T: Resource> From<'_, T> {
 
     fn virtual_workspace(&self, target: &str, world: &World<'_>, findings: &mut Vec<Finding>) {
         let path = "spec.kcpVirtualWorkspace";
-        self.to(path, "VirtualWorkspace", target, &world.workspaces, findings);
+        self.to(path, "VirtualWorkspace", target, &world.workspaces, world, findings);
     }
 
     fn target(&self, target: Target<'_>, world: &World<'_>, findings: &mut Vec<Finding>) {
         match target {
             Target::RootShard(name) => {
-                self.to("spec.target.rootShardRef", "RootShard", name, &world.roots, findings);
+                self.to(
+                    "spec.target.rootShardRef",
+                    "RootShard",
+                    name,
+                    &world.roots,
+                    world,
+                    findings,
+                );
             }
             Target::Shard(name) => {
-                self.to("spec.target.shardRef", "Shard", name, &world.shards, findings);
+                self.to("spec.target.shardRef", "Shard", name, &world.shards, world, findings);
             }
             Target::FrontProxy(name) => {
-                self.to("spec.target.frontProxyRef", "FrontProxy", name, &world.proxies, findings);
+                self.to(
+                    "spec.target.frontProxyRef",
+                    "FrontProxy",
+                    name,
+                    &world.proxies,
+                    world,
+                    findings,
+                );
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{World, find, name};
 use crate::api::{self, CacheServer, EtcdConfig, RootShard};
-use crate::installation::finding::{Code, Finding};
+use crate::installation::finding::{Code, Finding, Subject};
 
 /// Where kcp stores unless told otherwise.
 const SHARD_PREFIX: &str = "/registry";
@@ -37,7 +37,7 @@ fn embedded_replicas(cache: &CacheServer, findings: &mut Vec<Finding>) {
     if cache.spec.etcd.is_none() && replicas > 1 {
         findings.push(Finding::error(
             Code::EmbeddedReplicas,
-            format!("CacheServer/{}", name(cache)),
+            Subject::typed(cache),
             "spec.replicas",
             format!(
                 "{replicas} replicas with an embedded etcd: each would hold a cache of its own, \
@@ -56,7 +56,7 @@ fn embedded_prefix(root: &RootShard, findings: &mut Vec<Finding>) {
     if root.cache_name().is_none() && prefix != SHARD_PREFIX {
         findings.push(Finding::error(
             Code::EmbeddedPrefix,
-            format!("RootShard/{}", name(root)),
+            Subject::typed(root),
             "spec.etcd.prefix",
             format!(
                 "the cache inside the root shard would store below `{prefix}` too, and the shard \
@@ -91,7 +91,7 @@ fn split_caches(world: &World<'_>, root: &RootShard, findings: &mut Vec<Finding>
         };
         findings.push(Finding::error(
             Code::SplitCache,
-            format!("Shard/{}", name(*shard)),
+            Subject::typed(*shard),
             "spec.cache.ref",
             format!(
                 "the shard would use {}, its root shard uses {}, and the two do not share an etcd: \
@@ -122,7 +122,7 @@ fn shared_cache_of_roots(world: &World<'_>, findings: &mut Vec<Finding>) {
         if let Some(other) = other {
             findings.push(Finding::error(
                 Code::ShardIdentity,
-                format!("RootShard/{}", name(*root)),
+                Subject::typed(*root),
                 "spec.cache.ref",
                 format!(
                     "RootShard/{} uses CacheServer/{} too, and both are `root` there: each would \
@@ -138,7 +138,9 @@ fn shared_cache_of_roots(world: &World<'_>, findings: &mut Vec<Finding>) {
 
 /// A server and the etcd that it stores in.
 struct Store<'a> {
-    subject: String,
+    subject: Subject,
+    /// It is the cache inside that root shard.
+    inside: bool,
     cache: bool,
     etcd: &'a EtcdConfig,
     prefix: &'a str,
@@ -146,12 +148,13 @@ struct Store<'a> {
 
 fn stores<'a>(world: &World<'a>) -> Vec<Store<'a>> {
     let shard_prefix = |etcd: &'a EtcdConfig| etcd.prefix.as_deref().unwrap_or(SHARD_PREFIX);
-    let roots = world.roots.iter().map(|it| ("RootShard", name(*it), &it.spec.common.etcd));
-    let shards = world.shards.iter().map(|it| ("Shard", name(*it), &it.spec.common.etcd));
+    let roots = world.roots.iter().map(|it| (Subject::typed(*it), &it.spec.common.etcd));
+    let shards = world.shards.iter().map(|it| (Subject::typed(*it), &it.spec.common.etcd));
     let mut stores: Vec<Store<'_>> = roots
         .chain(shards)
-        .map(|(kind, name, etcd)| Store {
-            subject: format!("{kind}/{name}"),
+        .map(|(subject, etcd)| Store {
+            subject,
+            inside: false,
             cache: false,
             etcd,
             prefix: shard_prefix(etcd),
@@ -159,8 +162,9 @@ fn stores<'a>(world: &World<'a>) -> Vec<Store<'a>> {
         .collect();
     for cache in &world.caches {
         let Some(etcd) = &cache.spec.etcd else { continue };
-        let subject = format!("CacheServer/{}", name(*cache));
-        stores.push(Store { subject, cache: true, etcd, prefix: cache_prefix(etcd) });
+        let subject = Subject::typed(*cache);
+        let prefix = cache_prefix(etcd);
+        stores.push(Store { subject, inside: false, cache: true, etcd, prefix });
     }
     stores
 }
@@ -177,7 +181,8 @@ fn embedded_stores<'a>(world: &World<'a>) -> impl Iterator<Item = Store<'a>> {
         it.cache_name().is_none() && default
     };
     world.roots.iter().filter(is_embedded).map(|it| Store {
-        subject: format!("the cache inside RootShard/{}", name(*it)),
+        subject: Subject::typed(*it),
+        inside: true,
         cache: true,
         etcd: &it.spec.common.etcd,
         prefix: CACHE_PREFIX,
@@ -268,9 +273,12 @@ fn overlap(one: &Store<'_>, two: &Store<'_>, findings: &mut Vec<Finding>) {
         &two.subject,
         "spec.etcd.prefix",
         format!(
-            "{} stores below `{}` of the etcd at {shared} too (here `{}`): each would write over \
+            "{}{} stores below `{}` of the etcd at {shared} too (here `{}`): each would write over \
              the other's data",
-            one.subject, one.prefix, two.prefix
+            if one.inside { "the cache inside " } else { "" },
+            one.subject,
+            one.prefix,
+            two.prefix
         ),
         "give each an etcd of its own, or a `prefix` of its own such as `/NAME`",
     ));

@@ -1,18 +1,16 @@
 //! What a topology promises by its profile, and what its objects can no longer show.
 
-use crate::installation::finding::{Code, Finding};
+use crate::installation::finding::{Code, Finding, Subject};
 use crate::installation::topology::{Etcd, Profile, Topology};
 use crate::installation::version::KcpVersion;
 
-/// What findings call the topology, whether it came from a file or from flags.
-const SUBJECT: &str = "Installation";
 /// The longest name of a namespace.
 const LABEL_LEN_MAX: usize = 63;
 
 /// Everything that is wrong with a topology before objects are made of it.
 pub fn check_topology(topology: &Topology) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let subject = format!("{SUBJECT}/{}", topology.name);
+    let subject = Subject::installation(&topology.name);
     names(topology, &subject, &mut findings);
     if let (Some(version), Some(of_tag)) =
         (topology.kcp_version, KcpVersion::of_tag(&topology.image.tag))
@@ -71,7 +69,7 @@ pub fn check_topology(topology: &Topology) -> Vec<Finding> {
 }
 
 /// Names that no object of the operator carries itself.
-fn names(topology: &Topology, subject: &str, findings: &mut Vec<Finding>) {
+fn names(topology: &Topology, subject: &Subject, findings: &mut Vec<Finding>) {
     let secrets = topology.kubeconfigs.iter().map(|it| ("secret", it.secret.as_str()));
     let etcd_secrets = topology.etcds().filter_map(|(_, etcd)| match etcd {
         Etcd::External { tls_secret: Some(secret), .. } => Some(("tlsSecret", secret.as_str())),
@@ -141,7 +139,7 @@ fn replicas(topology: &Topology) -> Vec<(String, i32)> {
         .collect()
 }
 
-fn production(topology: &Topology, subject: &str, findings: &mut Vec<Finding>) {
+fn production(topology: &Topology, subject: &Subject, findings: &mut Vec<Finding>) {
     let mut report = |path: String, message: String, hint: &str| {
         let message = format!("the profile `production` {message}");
         findings.push(Finding::error(Code::Production, subject, path, message, hint));
