@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
@@ -255,7 +256,10 @@ async fn whoever_asks_while_an_answer_is_under_way_does_not_share_it() {
     tokio::task::yield_now().await;
     script.dawdles.send_replace(false);
     early.await.unwrap().unwrap();
-    asked.wait_for(|times| *times == 2).await.unwrap();
+    let again = asked.wait_for(|times| *times == 2);
+    let again = tokio::time::timeout(Duration::from_secs(10), again).await;
+    assert!(again.is_ok(), "the late one was given the answer of the early one");
+    drop(again);
     assert!(!late.is_finished());
     script.speaks();
     late.await.unwrap().unwrap();
