@@ -98,6 +98,12 @@ impl KnownType {
         qualified(&self.resource, &self.group)
     }
 
+    /// It, in the version that is to be read unless another is asked for.
+    pub fn preferred(&self) -> Option<FoundType> {
+        let version = self.versions.first()?.clone();
+        Some(FoundType { known: self.clone(), version })
+    }
+
     fn is_called(&self, name: &str) -> bool {
         self.resource == name || self.singular == name
     }
@@ -178,18 +184,13 @@ impl Catalog {
     /// Adds the types that the users of this server's shards publish.
     pub async fn add_published(&mut self, client: &CacheClient) -> Result<(), ClientError> {
         for publisher in DECLARING_RESOURCES {
-            let query = ListQuery {
-                scope: Scope::EVERYTHING,
-                path: ResourcePath {
-                    group: DECLARING_GROUP.to_owned(),
-                    version: "v1alpha1".to_owned(),
-                    resource: publisher.to_owned(),
-                    identity: None,
-                },
-                namespace: None,
-                label_selector: None,
-                form: Form::Objects,
+            let path = ResourcePath {
+                group: DECLARING_GROUP.to_owned(),
+                version: "v1alpha1".to_owned(),
+                resource: publisher.to_owned(),
+                identity: None,
             };
+            let query = ListQuery::all(Scope::EVERYTHING, path, Form::Objects);
             let mut pager = Pager::new(client, query, None);
             loop {
                 match pager.next().await {
@@ -282,11 +283,9 @@ impl Catalog {
             return Err(TypeNameError::Ambiguous { name: name.to_owned(), candidates: names });
         }
         let with_version = |known: &KnownType| {
-            let version = match version {
-                Some(version) => known.versions.iter().find(|it| *it == version)?,
-                None => known.versions.first()?,
-            };
-            Some(FoundType { known: known.clone(), version: version.clone() })
+            let Some(version) = version else { return known.preferred() };
+            let version = known.versions.iter().find(|it| *it == version)?.clone();
+            Some(FoundType { known: known.clone(), version })
         };
         let found: Vec<FoundType> = types.iter().copied().filter_map(with_version).collect();
         if found.is_empty() {

@@ -107,6 +107,11 @@ impl ResourcePath {
 }
 
 impl ListQuery {
+    /// All objects of a type in a scope.
+    pub fn all(scope: Scope, path: ResourcePath, form: Form) -> Self {
+        Self { scope, path, namespace: None, label_selector: None, form }
+    }
+
     /// The path below the scope, and the query that `page` and `watch` share.
     pub(super) fn url(&self, more: &[(&str, &str)]) -> String {
         let selector = self.label_selector.as_deref().map(|selector| ("labelSelector", selector));

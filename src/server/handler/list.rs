@@ -40,7 +40,7 @@ impl Call<'_> {
         };
         let asked = token.as_ref().map_or(options.revision, |token| token.revision);
         self.fresh_enough(&options, asked).await?;
-        let snapshot = self.snapshot(&options, token.as_ref(), &filter.scope)?;
+        let snapshot = self.snapshot(&options, token.as_ref())?;
         if token.is_none() {
             self.note_relist(&options, snapshot.revision);
         }
@@ -93,12 +93,7 @@ impl Call<'_> {
     }
 
     /// The objects at the revision that is asked for.
-    fn snapshot(
-        &self,
-        options: &ListOptions,
-        token: Option<&Token>,
-        scope: &Scope,
-    ) -> Result<Snapshot, ApiError> {
+    fn snapshot(&self, options: &ListOptions, token: Option<&Token>) -> Result<Snapshot, ApiError> {
         let view = &self.app.view;
         let root = view.root();
         let at = match token {
@@ -118,7 +113,6 @@ impl Call<'_> {
             None => ApiError::expired("The resourceVersion for the provided list is too old."),
             Some(token) => {
                 let after = token.after.clone();
-                let _ = scope;
                 ApiError::expired_page(&Token { revision: None, after, left: None }.encode())
             }
         })

@@ -76,16 +76,9 @@ async fn count_by_listing(
     let mut served = false;
     for known in catalog.types() {
         progress.message(format!("counting {}", known.qualified_name()));
-        let Some(version) = known.versions.first().cloned() else { continue };
-        let found = FoundType { known: known.clone(), version };
+        let Some(found) = known.preferred() else { continue };
         let form = found.to_ask(if bytes { Form::Objects } else { Form::Metadata });
-        let query = ListQuery {
-            scope: scope.to_ask(form),
-            path: found.path(),
-            namespace: None,
-            label_selector: None,
-            form,
-        };
+        let query = ListQuery::all(scope.to_ask(form), found.path(), form);
         match progress.during(count.add(client, &found, query, bytes)).await {
             Ok(()) => served = true,
             // A kcp of another time, which has not got this type.

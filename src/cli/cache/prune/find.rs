@@ -130,15 +130,9 @@ async fn each(
     known: &KnownType,
     mut tell: impl FnMut(&FoundType, &Meta, &str),
 ) -> Result<(), ClientError> {
-    let Some(version) = known.versions.first().cloned() else { return Ok(()) };
-    let found = FoundType { known: known.clone(), version };
-    let query = ListQuery {
-        scope: Scope::EVERYTHING,
-        path: found.path(),
-        namespace: None,
-        label_selector: None,
-        form: found.to_ask(Form::Metadata),
-    };
+    let Some(found) = known.preferred() else { return Ok(()) };
+    let form = found.to_ask(Form::Metadata);
+    let query = ListQuery::all(Scope::EVERYTHING, found.path(), form);
     let mut pager = Pager::new(client, query, None);
     loop {
         let page: Page = match pager.next().await {

@@ -197,18 +197,11 @@ async fn at_one_revision(
     let mut at = None;
     let (mut copied, mut left_out) = (0_usize, 0);
     for known in catalog.types() {
-        let Some(version) = known.versions.first().cloned() else { continue };
         if TypeKey::new(&known.group, &known.resource).is_definitions() {
             continue;
         }
-        let found = FoundType { known: known.clone(), version };
-        let query = ListQuery {
-            scope: Scope::EVERYTHING,
-            path: found.path(),
-            namespace: None,
-            label_selector: None,
-            form: Form::Objects,
-        };
+        let Some(found) = known.preferred() else { continue };
+        let query = ListQuery::all(Scope::EVERYTHING, found.path(), Form::Objects);
         let mut pager = Pager::new(client, query, None);
         if let Some(revision) = &at {
             pager = pager.at(revision);
