@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::topology::{Profile, TargetRef};
-use super::version::KcpVersion;
+use crate::api::KcpVersion;
 use crate::api::Duration;
 
 /// A topology file.

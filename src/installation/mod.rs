@@ -26,7 +26,7 @@ mod overrides;
 mod resolve;
 mod topology;
 mod validate;
-mod version;
+
 
 pub use build::build;
 pub use draft::{
@@ -42,4 +42,4 @@ pub use topology::{
     RootShard, Shard, TargetKind, TargetRef, Topology,
 };
 pub use validate::{check_topology, is_host, validate, validate_all};
-pub use version::KcpVersion;
+pub use crate::api::KcpVersion;

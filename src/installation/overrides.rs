@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::draft::{CacheMode, EtcdMode};
 use super::topology::Profile;
-use super::version::KcpVersion;
+use crate::api::KcpVersion;
 use crate::api::Duration;
 
 /// Far more than any installation has, and few enough to list.

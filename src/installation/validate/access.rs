@@ -8,7 +8,7 @@ use crate::api::{
     RootShard, ServiceTemplate,
 };
 use crate::installation::finding::{Code, Finding, Subject};
-use crate::installation::version::KcpVersion;
+use crate::api::KcpVersion;
 
 /// The shortest life that cert-manager gives a certificate.
 const VALIDITY_MIN: Duration = Duration::from_secs(3600);

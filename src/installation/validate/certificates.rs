@@ -13,7 +13,7 @@ use crate::api::{
     RootShard, VirtualWorkspace, names,
 };
 use crate::installation::finding::{Code, Finding, Subject};
-use crate::installation::version::KcpVersion;
+use crate::api::KcpVersion;
 
 /// The certificate that a server shows.
 const SERVER: &str = "server";

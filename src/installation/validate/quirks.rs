@@ -6,7 +6,7 @@
 use super::World;
 use crate::api::{AuthSpec, CommonShardSpec};
 use crate::installation::finding::{Code, Finding, Subject};
-use crate::installation::version::KcpVersion;
+use crate::api::KcpVersion;
 
 pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
     for root in &world.roots {

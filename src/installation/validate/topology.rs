@@ -2,7 +2,7 @@
 
 use crate::installation::finding::{Code, Finding, Subject};
 use crate::installation::topology::{Etcd, Profile, Topology};
-use crate::installation::version::KcpVersion;
+use crate::api::KcpVersion;
 
 /// The longest name of a namespace.
 const LABEL_LEN_MAX: usize = 63;
