@@ -268,9 +268,7 @@ mod tests {
             }))
             .unwrap()
         };
-        let ready = |generation: i64| {
-            json!([{ "type": "Ready", "status": "True", "observedGeneration": generation }])
-        };
+        let ready = |generation: i64| json!([{ "type": "Ready", "status": "True", "observedGeneration": generation }]);
         assert!(certificate(2, ready(2)).is_ready());
         assert!(!certificate(2, ready(1)).is_ready());
         assert!(certificate(2, json!([{ "type": "Ready", "status": "True" }])).is_ready());

@@ -43,8 +43,8 @@ mod virtual_workspace;
 pub use cache_server::{CacheServer, CacheServerSpec, CacheServerStatus};
 pub use cert_manager::{
     CERT_MANAGER, CaIssuer, CertManagerCondition, Certificate, CertificateSpec, CertificateStatus,
-    Issuer, IssuerSpec, IssuerStatus, KeyUsage, PrivateKey, READY, SecretTemplate, SelfSignedIssuer,
-    X509Subject,
+    Issuer, IssuerSpec, IssuerStatus, KeyUsage, PrivateKey, READY, SecretTemplate,
+    SelfSignedIssuer, X509Subject,
 };
 pub use check::{Violation, unknown_fields, violations};
 pub use common::{
@@ -92,3 +92,7 @@ pub const VERSION: &str = "v1alpha1";
 pub const API_VERSION: &str = "operator.kcp.io/v1alpha1";
 /// The domain of a cluster's services when an object names none.
 pub const CLUSTER_DOMAIN: &str = "cluster.local";
+/// The annotation that says what an object is meant for.
+pub const PROFILE_ANNOTATION: &str = "kcpctl.io/profile";
+/// Its value for an installation that people depend on.
+pub const PRODUCTION: &str = "production";

@@ -365,7 +365,7 @@ impl Builder<'_> {
         }
         let constraint = |key: &str, unsatisfiable: &str| SpreadConstraint {
             label_selector: Some(LabelSelector {
-                match_labels: Some(extras::app_labels(name, component)),
+                match_labels: Some(names::app_labels(name, component)),
                 ..LabelSelector::default()
             }),
             // Each rollout spreads on its own, or new pods would wait for old ones.

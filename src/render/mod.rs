@@ -15,19 +15,41 @@
 //!    after that [`Stage::Workload`], each Deployment as soon as everything exists that it
 //!    [`mounts`].
 //!
-//! Files: one for each kind of object (`cache_server`, `root_shard`, `shard`, `front_proxy`,
-//! `virtual_workspace`, `kubeconfig`), and what they share: `certificates`, `pod`, `flags`,
-//! `template`, `kubeconfigs`, `bundle`, `names`, `production`.
+//! * One file for each kind of object: `cache_server`, `root_shard` and `shard` (with
+//!   `shard_server`, which runs both), `front_proxy`, `virtual_workspace`, `kubeconfig`.
+//! * What they share, by what comes out: `certificates`, `bundle` and `kubeconfigs` make PKI and
+//!   Secrets, `pod` and `service` what runs, `flags` the arguments of servers, `mounts` what a
+//!   Deployment waits for.
+//! * What they share, by what goes in: `image` (and what its version can do), `names`, `owner`,
+//!   `template` (how users change what is made), `production` (what that profile adds).
 //!
 //! # What is absent on purpose
 //!
 //! No cluster, clock or file. No Compiled objects, and no defaults of the API server beyond
 //! those that the operator writes itself.
 
+mod bundle;
+mod cache_server;
+mod certificates;
+mod flags;
+mod front_proxy;
+mod image;
+mod kubeconfig;
+mod kubeconfigs;
 mod mounts;
+mod names;
 mod observed;
+mod owner;
+mod pod;
+mod production;
 mod rendered;
 mod resolve;
+mod root_shard;
+mod service;
+mod shard;
+mod shard_server;
+mod template;
+mod virtual_workspace;
 
 pub use mounts::{Mount, Mounts, mounts};
 pub use observed::Observed;
@@ -36,6 +58,24 @@ pub use resolve::{Cache, KubeconfigServer, Objects, Resolved, Source, Unresolved
 
 /// Makes everything that belongs to one object.
 pub fn render(resolved: &Resolved, observed: &Observed) -> Rendered {
-    let _ = (resolved, observed);
-    Rendered::default()
+    match resolved {
+        Resolved::CacheServer { server } => cache_server::render(server, observed),
+        Resolved::RootShard { root, shards, cache, virtual_workspace } => {
+            let server = virtual_workspace.as_deref();
+            root_shard::render(root, shards, cache.as_ref(), server, observed)
+        }
+        Resolved::Shard { shard, root, shards, cache, virtual_workspace } => {
+            let server = virtual_workspace.as_deref();
+            shard::render(shard, root, shards, cache.as_ref(), server, observed)
+        }
+        Resolved::FrontProxy { proxy, root, shards } => {
+            front_proxy::render(proxy, root, shards, observed)
+        }
+        Resolved::VirtualWorkspace { server, root, shard, cache } => {
+            virtual_workspace::render(server, root, shard.as_deref(), cache.as_ref(), observed)
+        }
+        Resolved::Kubeconfig { kubeconfig, root, server } => {
+            kubeconfig::render(kubeconfig, root, server, observed)
+        }
+    }
 }

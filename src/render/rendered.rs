@@ -67,6 +67,18 @@ impl Item {
         }
     }
 
+    const fn order(&self) -> u8 {
+        match self {
+            Self::Issuer(_) => 0,
+            Self::Certificate(_) => 1,
+            Self::ConfigMap(_) => 2,
+            Self::Secret(_) => 3,
+            Self::Deployment(_) => 4,
+            Self::Service(_) => 5,
+            Self::PodDisruptionBudget(_) => 6,
+        }
+    }
+
     /// Group and version, as `apiVersion` has them.
     pub const fn api_version(&self) -> &'static str {
         match self {
@@ -133,6 +145,19 @@ impl Item {
     }
 }
 
+/// Boxes each kind.
+macro_rules! from {
+    ($($kind:ident),*) => {
+        $(impl From<$kind> for Item {
+            fn from(object: $kind) -> Self {
+                Self::$kind(Box::new(object))
+            }
+        })*
+    };
+}
+
+from!(Issuer, Certificate, ConfigMap, Secret, Deployment, Service, PodDisruptionBudget);
+
 impl fmt::Display for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.kind(), self.name())
@@ -150,6 +175,16 @@ pub struct Rendered {
 }
 
 impl Rendered {
+    pub(super) fn add(&mut self, items: impl IntoIterator<Item = Item>) {
+        self.items.extend(items);
+    }
+
+    /// Puts the objects in order.
+    pub(super) fn finish(mut self) -> Self {
+        self.items.sort_by_key(Item::order);
+        self
+    }
+
     /// The objects of a stage.
     pub fn stage(&self, stage: Stage) -> impl Iterator<Item = &Item> {
         self.items.iter().filter(move |it| it.stage() == stage)

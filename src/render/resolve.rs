@@ -225,16 +225,15 @@ impl Objects {
     /// Finds everything that an object refers to.
     pub fn resolve(&self, source: &Source) -> Result<Resolved, Unresolved> {
         match source {
-            Source::CacheServer(server) => {
-                Ok(Resolved::CacheServer { server: Arc::clone(server) })
-            }
+            Source::CacheServer(server) => Ok(Resolved::CacheServer { server: Arc::clone(server) }),
             Source::RootShard(root) => {
                 let server = root.spec.common.kcp_virtual_workspace.as_ref();
                 Ok(Resolved::RootShard {
                     root: Arc::clone(root),
                     shards: self.shards_of(root),
                     cache: self.cache(root.cache_name(), &**root),
-                    virtual_workspace: self.virtual_workspace(server.map(|it| &*it.name), &**root)?,
+                    virtual_workspace: self
+                        .virtual_workspace(server.map(|it| &*it.name), &**root)?,
                 })
             }
             Source::Shard(shard) => {
@@ -358,7 +357,7 @@ impl Objects {
         name: Option<&str>,
         beside: &impl ResourceExt,
     ) -> Result<Option<Arc<VirtualWorkspace>>, Unresolved> {
-        let Some(name) = name else { return Ok(None) };
+        let Some(name) = name.filter(|it| !it.is_empty()) else { return Ok(None) };
         let path = "spec.kcpVirtualWorkspace";
         find(&self.virtual_workspaces, beside, name, Kind::VirtualWorkspace, path).map(Some)
     }
@@ -372,9 +371,8 @@ fn find<T: ResourceExt>(
     path: &'static str,
 ) -> Result<Arc<T>, Unresolved> {
     let namespace = &beside.meta().namespace;
-    let fits = |it: &&Arc<T>| {
-        it.meta().name.as_deref() == Some(name) && it.meta().namespace == *namespace
-    };
+    let fits =
+        |it: &&Arc<T>| it.meta().name.as_deref() == Some(name) && it.meta().namespace == *namespace;
     among.iter().find(fits).cloned().ok_or_else(|| Unresolved::NotFound {
         path,
         kind,

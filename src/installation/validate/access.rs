@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::{World, find, name};
+use crate::api::KcpVersion;
 use crate::api::{
     CertificateTemplates, Certificates, ExternalConfig, FrontProxy, ImageSpec, Kubeconfig, Object,
     RootShard, ServiceTemplate,
 };
 use crate::installation::finding::{Code, Finding, Subject};
-use crate::api::KcpVersion;
 
 /// The shortest life that cert-manager gives a certificate.
 const VALIDITY_MIN: Duration = Duration::from_secs(3600);

@@ -8,12 +8,12 @@ use std::net::IpAddr;
 use http::Uri;
 
 use super::{World, find, name};
+use crate::api::KcpVersion;
 use crate::api::{
     CLUSTER_DOMAIN, CertificateTemplates, CommonShardSpec, ImageSpec, Object, ObjectReference,
     RootShard, VirtualWorkspace, names,
 };
 use crate::installation::finding::{Code, Finding, Subject};
-use crate::api::KcpVersion;
 
 /// The certificate that a server shows.
 const SERVER: &str = "server";

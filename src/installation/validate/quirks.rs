@@ -4,9 +4,9 @@
 //! rule goes.
 
 use super::World;
+use crate::api::KcpVersion;
 use crate::api::{AuthSpec, CommonShardSpec};
 use crate::installation::finding::{Code, Finding, Subject};
-use crate::api::KcpVersion;
 
 pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
     for root in &world.roots {
