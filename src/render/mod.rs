@@ -51,6 +51,9 @@ mod shard_server;
 mod template;
 mod virtual_workspace;
 
+#[cfg(test)]
+mod tests;
+
 pub use mounts::{Mount, Mounts, mounts};
 pub use observed::Observed;
 pub use rendered::{Absence, Item, Rendered, Stage, Waiting};

@@ -176,6 +176,19 @@ impl Source {
         })
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        let metadata = match self {
+            Self::CacheServer(it) => &it.metadata,
+            Self::RootShard(it) => &it.metadata,
+            Self::Shard(it) => &it.metadata,
+            Self::FrontProxy(it) => &it.metadata,
+            Self::VirtualWorkspace(it) => &it.metadata,
+            Self::Kubeconfig(it) => &it.metadata,
+        };
+        metadata.name.as_deref().unwrap_or_default()
+    }
+
     /// Its kind.
     pub const fn kind(&self) -> Kind {
         match self {
