@@ -97,8 +97,8 @@ impl Kubeconfig {
     pub fn to_bare_yaml(&self) -> String {
         let mut value = self.to_value();
         if let Value::Mapping(fields) = &mut value {
-            fields.remove("apiVersion");
-            fields.remove("kind");
+            fields
+                .retain(|key, _| !["apiVersion", "kind"].iter().any(|it| key.as_str() == Some(it)));
         }
         yaml::render(&value)
     }
