@@ -11,6 +11,7 @@ mod parity;
 mod run;
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
@@ -80,15 +81,20 @@ fn hold(name: &str) {
             (None, _) => wrong.push(format!("{key} is printed, and not expected")),
         }
     }
-    for secret in &case.left_out {
-        let named = rendered
-            .stderr
-            .split(|it: char| it != '-' && !it.is_alphanumeric())
-            .any(|word| word == secret);
-        if !named {
-            wrong.push(format!("Secret/{secret} is left out, and stderr does not say so"));
-        }
-    }
+    let said: BTreeSet<&str> =
+        rendered.stderr.lines().filter(|it| it.starts_with("left out ")).collect();
+    let expected: BTreeSet<String> = case
+        .left_out
+        .iter()
+        .map(|(secret, parts)| {
+            let parts: Vec<String> = parts.iter().map(|it| format!("Secret/{it}")).collect();
+            format!("left out Secret/{secret}, which is made of {}", parts.join(", "))
+        })
+        .collect();
+    let missing = expected.iter().filter(|it| !said.contains(&it[..]));
+    wrong.extend(missing.map(|it| format!("stderr does not say: {it}")));
+    let more = said.into_iter().filter(|it| !expected.contains(*it));
+    wrong.extend(more.map(|it| format!("stderr says: {it}")));
     assert!(
         wrong.is_empty(),
         "{name}: {} differences\n  {}\nstderr:\n{}",
@@ -98,15 +104,24 @@ fn hold(name: &str) {
     );
 }
 
-/// Each case with what was rendered, and all that its files say.
-fn all() -> impl Iterator<Item = (&'static str, Case, Rendered, String)> {
-    CASES.iter().map(|&name| {
+/// A case, what was rendered of it, and all that its input says.
+struct Done {
+    name: &'static str,
+    case: Case,
+    rendered: Rendered,
+    said: String,
+}
+
+/// Every case.
+static ALL: LazyLock<Vec<Done>> = LazyLock::new(|| {
+    let done = CASES.iter().map(|&name| {
         let case = Case::read(name);
         let rendered = Rendered::read(run(&case));
         let said = case.inputs.iter().map(|it| std::fs::read_to_string(it).unwrap()).collect();
-        (name, case, rendered, said)
-    })
-}
+        Done { name, case, rendered, said }
+    });
+    done.collect()
+});
 
 /// Whether a text has a word of names.
 fn says(text: &str, word: &str) -> bool {
@@ -115,15 +130,15 @@ fn says(text: &str, word: &str) -> bool {
 
 #[test]
 fn what_a_pod_mounts_is_made_or_named_by_the_user() {
-    for (name, case, rendered, said) in all() {
+    for Done { name, case, rendered, said } in ALL.iter() {
         let certificates =
             rendered.objects.values().filter_map(|it| it["spec"]["secretName"].as_str());
         let made: BTreeSet<String> = certificates
             .map(|it| format!("Secret/{it}"))
-            .chain(case.left_out.iter().map(|it| format!("Secret/{it}")))
+            .chain(case.left_out.keys().map(|it| format!("Secret/{it}")))
             .chain(rendered.order.iter().cloned())
             .collect();
-        for deployment in deployments(&rendered) {
+        for deployment in deployments(rendered) {
             for volume in items(&rendered.pod(&deployment)["volumes"]) {
                 for (kind, source) in [
                     ("Secret", &volume["secret"]["secretName"]),
@@ -131,7 +146,7 @@ fn what_a_pod_mounts_is_made_or_named_by_the_user() {
                 ] {
                     let Some(source) = source.as_str() else { continue };
                     assert!(
-                        made.contains(&format!("{kind}/{source}")) || says(&said, source),
+                        made.contains(&format!("{kind}/{source}")) || says(said, source),
                         "{name}: Deployment/{deployment} mounts {kind} {source}, which is nowhere"
                     );
                 }
@@ -142,8 +157,8 @@ fn what_a_pod_mounts_is_made_or_named_by_the_user() {
 
 #[test]
 fn arguments_and_kubeconfigs_name_files_that_are_mounted() {
-    for (name, _, rendered, _) in all() {
-        for deployment in deployments(&rendered) {
+    for Done { name, rendered, .. } in ALL.iter() {
+        for deployment in deployments(rendered) {
             let pod = rendered.pod(&deployment);
             for container in items(&pod["containers"]).iter().chain(items(&pod["initContainers"])) {
                 let mounts = rendered.mounts(&deployment, container);
@@ -193,7 +208,7 @@ fn arguments_and_kubeconfigs_name_files_that_are_mounted() {
 
 #[test]
 fn whoever_is_dialled_has_that_name_in_a_certificate() {
-    for (name, _, rendered, said) in all() {
+    for Done { name, rendered, said, .. } in ALL.iter() {
         let names: BTreeSet<&str> =
             rendered.objects.values().flat_map(|it| strings(&it["spec"]["dnsNames"])).collect();
         let kubeconfigs = rendered
@@ -216,13 +231,13 @@ fn whoever_is_dialled_has_that_name_in_a_certificate() {
 
 #[test]
 fn certificates_have_issuers_and_services_have_pods() {
-    for (name, _, rendered, said) in all() {
+    for Done { name, rendered, said, .. } in ALL.iter() {
         for (key, object) in &rendered.objects {
             if key.starts_with("Certificate/") {
                 let issuer = object["spec"]["issuerRef"]["name"].as_str().unwrap();
                 assert!(
                     rendered.objects.contains_key(&format!("Issuer/{issuer}"))
-                        || says(&said, issuer),
+                        || says(said, issuer),
                     "{name}: {key} wants {issuer}"
                 );
             }
@@ -304,19 +319,30 @@ fn yaml_says_what_json_says() {
 }
 
 #[test]
-fn a_namespace_is_that_of_the_object_then_that_of_the_flag() {
+fn a_namespace_is_that_of_the_object_or_that_of_the_flag() {
     let env = TestEnv::new();
     env.write("cache.yaml", CACHE);
     env.write("mine.yaml", CACHE.replace("name: cache}", "name: mine, namespace: mine}"));
     for (flag, expected) in [(&[] as &[&str], "default"), (&["-n", "kcp"], "kcp")] {
-        let args = ["render", "-f", "cache.yaml", "-f", "mine.yaml", "-o", "json"];
-        let rendered = Rendered::read(env.run(args.iter().chain(flag)));
+        let mut args = vec!["render", "-f", "cache.yaml", "-o", "json"];
+        args.extend(flag);
+        let rendered = Rendered::read(env.run(&args));
         for (key, object) in &rendered.objects {
-            let expected = if key.contains("/mine-") { "mine" } else { expected };
             assert_eq!(object["metadata"]["namespace"], expected, "{key}");
         }
         let host = format!("cache-cache-server.{expected}.svc.cluster.local");
         assert!(rendered.dns_names("cache-server").contains(&&host[..]), "{host}");
+
+        args.extend(["-f", "mine.yaml"]);
+        let said = env.run(&args);
+        if flag.is_empty() {
+            let rendered = Rendered::read(said);
+            assert_eq!(rendered.objects.len(), 14);
+            assert_eq!(rendered.get("Issuer/mine-ca")["metadata"]["namespace"], "mine");
+        } else {
+            assert_eq!((said.code, &said.stdout[..]), (Some(2), ""), "{said}");
+            assert!(said.stderr.contains("CacheServer/mine is in the namespace `mine`"), "{said}");
+        }
     }
 }
 
@@ -391,7 +417,12 @@ fn bad_input_is_refused_with_its_place_and_prints_nothing() {
             "error KCP0001 CacheServer/cache spec.replicas",
         ),
         // A required field is absent.
-        (CACHE.replace("certificates: {issuerRef: {name: selfsigned}}", ""), "KCP0026"),
+        (
+            CACHE.replace("certificates: {issuerRef: {name: selfsigned}}", ""),
+            "error KCP0001 CacheServer/cache spec.certificates: is required",
+        ),
+        // Without a spec.
+        (CACHE.replace("spec: {certificates: {issuerRef: {name: selfsigned}}}\n", ""), "KCP0026"),
         // What is referred to is nowhere.
         (shard, "error KCP0008 Shard/cache spec.rootShard.ref: there is no RootShard `gone`"),
         // One embedded etcd each.
@@ -418,12 +449,15 @@ fn nothing_to_render_is_an_error() {
     let env = TestEnv::new();
     std::fs::create_dir(env.path("empty")).unwrap();
     env.write("other.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: kcp}\n");
-    for (input, word) in [("empty", "empty"), ("other.yaml", "operator.kcp.io"), ("gone", "gone")] {
+    for (input, error) in [
+        ("empty", "there is no object in `empty`"),
+        ("other.yaml", "there is no object of operator.kcp.io/v1alpha1"),
+        ("gone", "failed to read `gone`"),
+    ] {
         let said = env.run(["render", "-f", input]);
-        assert_eq!(said.code, Some(1), "{input}: {said}");
-        assert_eq!(said.stdout, "", "{input}");
-        assert!(said.stderr.starts_with("error: "), "{input}: {said}");
-        assert!(said.stderr.contains(word), "{input}: {said}");
+        assert_eq!((said.code, &said.stdout[..]), (Some(3), ""), "{input}: {said}");
+        assert!(said.stderr.starts_with(&format!("error: {error}")), "{input}: {said}");
+        assert!(said.stderr.contains("\nhint: "), "{input}: {said}");
     }
     assert_eq!(env.run(["render"]).code, Some(2));
 }

@@ -9,7 +9,7 @@
 //! | `namespace` | where all objects are |
 //! | `like` | the objects of that case are expected too, unless said otherwise; `null` is "not here" |
 //! | `inputs` | the cases whose input is read; else only this one's |
-//! | `leftOut` | Secrets that need what only a cluster has: not printed, but named on stderr |
+//! | `leftOut` | Secrets that need what only a cluster has, and the Secrets they are made of, in order |
 //! | `objects` | short forms by `Kind/name`: see the types below |
 //!
 //! These files are typed by hand from what is known of kcp-operator, and are no copy of what
@@ -27,8 +27,8 @@ type Strings = BTreeMap<String, String>;
 pub struct Case {
     /// The files to render, in order.
     pub inputs: Vec<PathBuf>,
-    /// The Secrets that must be named on stderr.
-    pub left_out: Vec<String>,
+    /// The Secrets that must not be printed but named on stderr, and what they are made of.
+    pub left_out: BTreeMap<String, Vec<String>>,
     /// The objects that must be printed, whole, by `Kind/name`.
     pub objects: BTreeMap<String, Value>,
 }
@@ -50,14 +50,14 @@ struct File {
     like: Option<String>,
     inputs: Option<Vec<String>>,
     #[serde(default)]
-    left_out: Vec<String>,
+    left_out: BTreeMap<String, Vec<String>>,
     objects: BTreeMap<String, Value>,
 }
 
 impl Case {
     /// Reads a case.
     pub fn read(name: &str) -> Self {
-        let (file, namespace, left_out) = Self::short(name);
+        let (file, namespace) = Self::short(name);
         let objects = file.objects.into_iter().map(|(key, short)| {
             let whole = whole(&key, short, &namespace)
                 .unwrap_or_else(|error| panic!("{name}/expected.yaml: {key}: {error}"));
@@ -66,28 +66,30 @@ impl Case {
         let inputs = file.inputs.unwrap_or_else(|| vec![name.to_owned()]);
         Self {
             inputs: inputs.iter().map(|it| input(it)).collect(),
-            left_out,
+            left_out: file.left_out,
             objects: objects.collect(),
         }
     }
 
-    fn short(name: &str) -> (File, String, Vec<String>) {
+    /// The file of a case, with what it takes from another, and its namespace.
+    fn short(name: &str) -> (File, String) {
         let path = cases().join(name).join("expected.yaml");
         let text = std::fs::read_to_string(&path).unwrap();
         let mut file: File =
             serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let (mut namespace, mut left_out) = (file.namespace.take(), Vec::new());
+        let mut namespace = file.namespace.take();
         if let Some(like) = &file.like {
-            let (other, its_namespace, its_left_out) = Self::short(like);
+            let (other, its_namespace) = Self::short(like);
             namespace.get_or_insert(its_namespace);
-            left_out = its_left_out;
+            for (secret, parts) in other.left_out {
+                file.left_out.entry(secret).or_insert(parts);
+            }
             for (key, short) in other.objects {
                 file.objects.entry(key).or_insert(short);
             }
         }
         file.objects.retain(|_, short| !short.is_null());
-        left_out.append(&mut file.left_out);
-        (file, namespace.unwrap_or_else(|| panic!("{name}: no namespace")), left_out)
+        (file, namespace.unwrap_or_else(|| panic!("{name}: no namespace")))
     }
 }
 

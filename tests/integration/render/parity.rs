@@ -85,27 +85,34 @@ const TAGS: [(&str, bool); 10] = [
 #[test]
 fn parity_01_arguments_of_a_front_proxy_by_groups_and_version() {
     let (drop, pass) = ("--authentication-drop-groups", "--authentication-pass-on-groups");
-    let plain = proxied(&[]);
-    let default = plain.args(PROXY);
-    for (groups, value) in [
+    let groups = [
         ("[one]", "one"),
         ("[one, two]", "one,two"),
         ("['a,b', c]", "\"a,b\",c"),
         ("['say \"a\"']", "\"say \"\"a\"\"\""),
         ("['system:*']", "system:*"),
-    ] {
-        let rendered =
-            proxied(&[&format!("auth: {{dropGroups: {groups}, passOnGroups: {groups}}}")]);
-        assert_eq!(rendered.flag(PROXY, drop), [value]);
-        assert_eq!(rendered.flag(PROXY, pass), [value]);
-        // Nothing else changes, and they come last.
-        assert_eq!(rendered.args(PROXY)[..default.len()], default[..]);
-        assert_eq!(rendered.args(PROXY).len(), default.len() + 2);
+    ];
+    let mut manifests = vec![root(&[]), front_proxy("main", &[])];
+    for (at, (groups, _)) in groups.iter().enumerate() {
+        let auth = format!("auth: {{dropGroups: {groups}, passOnGroups: {groups}}}");
+        manifests.push(front_proxy(&format!("groups-{at}"), &[&auth]));
     }
-    for (tag, mounts) in TAGS {
-        let rendered = proxied(&[&format!("image: {{tag: {tag}}}")]);
-        let expected = if mounts { &default[..] } else { &default[..7] };
-        assert_eq!(rendered.args(PROXY), expected, "{tag}");
+    for (at, (tag, _)) in TAGS.iter().enumerate() {
+        manifests.push(front_proxy(&format!("tag-{at}"), &[&format!("image: {{tag: {tag}}}")]));
+    }
+    let rendered = Rendered::of(&manifests);
+    let default = rendered.args(PROXY);
+    for (at, (_, value)) in groups.iter().enumerate() {
+        let proxy = format!("groups-{at}-front-proxy");
+        assert_eq!(rendered.flag(&proxy, drop), [*value]);
+        assert_eq!(rendered.flag(&proxy, pass), [*value]);
+        // Nothing else changes, and they come last.
+        assert_eq!(rendered.args(&proxy)[..default.len()], default[..]);
+        assert_eq!(rendered.args(&proxy).len(), default.len() + 2);
+    }
+    for (at, (tag, mounts)) in TAGS.iter().enumerate() {
+        let expected = if *mounts { &default[..] } else { &default[..7] };
+        assert_eq!(rendered.args(&format!("tag-{at}-front-proxy")), expected, "{tag}");
     }
 }
 
@@ -161,7 +168,7 @@ fn parity_03_deployment_of_a_root_shard() {
             "root",
             &[
                 external,
-                "cache: {}",
+                "cache: {ref: {name: cache}}",
                 "certificates: {issuerRef: {name: selfsigned}}",
                 prefix,
                 accepts,
@@ -170,6 +177,8 @@ fn parity_03_deployment_of_a_root_shard() {
         front_proxy("main", &[]),
         shard("zeta", &[]),
         shard("alpha", &[]),
+        // A cache in the root shard would store below the same prefix.
+        object("CacheServer", "cache", &["certificates: {issuerRef: {name: selfsigned}}"]),
     ]);
     // The client certificate is there although the virtual workspaces are inside.
     assert_eq!(
@@ -208,15 +217,20 @@ fn parity_03_deployment_of_a_root_shard() {
 
 #[test]
 fn parity_04_shards_and_their_mount_proxy_by_version() {
-    for (tag, mounts) in TAGS {
-        let rendered = with(shard("one", &[&format!("image: {{tag: {tag}}}")]));
-        let expected: &[&str] = if mounts { &["/etc/kcp/tls/mounts-proxy/tls.crt"] } else { &[] };
-        let flag = rendered.flag("one-shard-kcp", "--mount-proxy-client-cert-file");
+    let mut manifests = vec![root(&[]), front_proxy("main", &[])];
+    for (at, (tag, _)) in TAGS.iter().enumerate() {
+        manifests.push(shard(&format!("tag-{at}"), &[&format!("image: {{tag: {tag}}}")]));
+    }
+    let rendered = Rendered::of(&manifests);
+    for (at, (tag, mounts)) in TAGS.iter().enumerate() {
+        let server = format!("tag-{at}-shard-kcp");
+        let expected: &[&str] = if *mounts { &["/etc/kcp/tls/mounts-proxy/tls.crt"] } else { &[] };
+        let flag = rendered.flag(&server, "--mount-proxy-client-cert-file");
         assert_eq!(flag, expected, "{tag}");
-        let there = rendered.server_mounts("one-shard-kcp");
-        assert_eq!(there.contains_key("/etc/kcp/tls/mounts-proxy"), mounts, "{tag}");
+        let there = rendered.server_mounts(&server);
+        assert_eq!(there.contains_key("/etc/kcp/tls/mounts-proxy"), *mounts, "{tag}");
         // The Certificate is made for every version.
-        rendered.get("Certificate/one-mounts-proxy");
+        rendered.get(&format!("Certificate/tag-{at}-mounts-proxy"));
     }
 }
 
