@@ -52,7 +52,7 @@ pub(crate) struct RenderArgs {
     #[arg(short = 'R', long)]
     recursive: bool,
 
-    /// Choose the namespace of objects that name none; no object may name another
+    /// Choose the namespace of objects that name none
     /// [default: default]
     #[arg(short, long, value_name = "NAMESPACE")]
     namespace: Option<Namespace>,
@@ -80,7 +80,7 @@ pub(super) fn run(args: RenderArgs) -> Result<(), CliError> {
     let mut reading = sources.read();
     sources.complete("nothing was rendered, since it may refer to what is in there")?;
     sources.not_empty(reading.documents.len() + reading.rejected.len(), &filenames)?;
-    put_into_namespace(&mut reading, namespace.as_ref())?;
+    put_into_namespace(&mut reading, namespace.as_ref().map_or(NAMESPACE, Namespace::as_str));
     check(&reading, &sources)?;
 
     let (items, waiting) = render_all(&reading)?;
@@ -94,21 +94,11 @@ pub(super) fn run(args: RenderArgs) -> Result<(), CliError> {
 }
 
 /// Gives each object the namespace that it would be applied in.
-fn put_into_namespace(reading: &mut Reading, wanted: Option<&Namespace>) -> Result<(), CliError> {
-    let namespace = wanted.map_or(NAMESPACE, Namespace::as_str);
-    for Document { source, object, tree, .. } in &mut reading.documents {
-        match object.namespace().filter(|it| !it.is_empty()) {
-            None => {
-                object.set_namespace(namespace);
-                tree["metadata"]["namespace"] = namespace.into();
-            }
-            Some(own) if wanted.is_some() && own != namespace && object.kind().is_some() => {
-                let (kind, name) = (object.kind_name(), object.name());
-                let cause = anyhow!("{source}: {kind}/{name} is in the namespace `{own}`");
-                let hint = format!("leave `-n {namespace}` out, or the namespace in the manifest");
-                return Err(CliError::new(Kind::Usage, cause).hint(hint));
-            }
-            Some(_) => {}
+fn put_into_namespace(reading: &mut Reading, namespace: &str) {
+    for Document { object, tree, .. } in &mut reading.documents {
+        if object.namespace().is_none_or(str::is_empty) {
+            object.set_namespace(namespace);
+            tree["metadata"]["namespace"] = namespace.into();
         }
     }
     // What could not be read is still looked for.
@@ -117,7 +107,6 @@ fn put_into_namespace(reading: &mut Reading, wanted: Option<&Namespace>) -> Resu
             metadata.entry("namespace").or_insert_with(|| namespace.into());
         }
     }
-    Ok(())
 }
 
 /// Shows what is wrong; what only the operator would get wrong is not.
