@@ -12,7 +12,7 @@ use anyhow::anyhow;
 
 use super::args::Namespace;
 use super::findings;
-use super::sources::Sources;
+use super::sources::{self, Sources};
 use crate::api::{Document, Reading};
 use crate::error::{CliError, Kind};
 use crate::installation::{self, Profile};
@@ -33,10 +33,10 @@ Examples:
 
 /// Print what an installation comes to in a cluster
 ///
-/// Make the Issuers, Certificates, ConfigMaps, Secrets, Deployments, Services and
-/// PodDisruptionBudgets that stand behind objects of operator.kcp.io/v1alpha1: those that
-/// kcp-operator makes, without its mistakes. All files are one installation, and are checked
-/// first as by `kcpctl validate`; an error stops the command.
+/// Make what stands behind objects of operator.kcp.io/v1alpha1: the issuers, certificates,
+/// config maps, secrets, deployments, services and disruption budgets that kcp-operator
+/// makes, without its mistakes. All files are one installation, and are checked first as by
+/// `kcpctl validate`; an error stops the command.
 ///
 /// The version of kcp is that of each object's image tag. Secrets that are made of what is in
 /// others (bundles of CAs, and the kubeconfigs of Kubeconfig objects) are left out and named
@@ -79,7 +79,7 @@ pub(super) fn run(args: RenderArgs) -> Result<(), CliError> {
     let sources = Sources::open(&filenames, recursive);
     let mut reading = sources.read();
     sources.complete("nothing was rendered, since it may refer to what is in there")?;
-    sources.not_empty(reading.documents.len() + reading.rejected.len(), &filenames)?;
+    sources::not_empty(reading.documents.len() + reading.rejected.len(), &filenames)?;
     put_into_namespace(&mut reading, namespace.as_ref().map_or(NAMESPACE, Namespace::as_str));
     check(&reading, &sources)?;
 

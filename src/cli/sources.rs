@@ -118,19 +118,19 @@ impl Sources {
         }
         Err(CliError::new(Kind::Config, anyhow!("{last}")).hint(hint))
     }
+}
 
-    /// Refuses to do something with nothing.
-    pub(super) fn not_empty(&self, objects: usize, names: &[PathBuf]) -> Result<(), CliError> {
-        if objects > 0 {
-            return Ok(());
-        }
-        let names: Vec<String> = names.iter().map(|it| format!("`{}`", it.display())).collect();
-        let cause = anyhow!("there is no object in {}", names.join(", "));
-        Err(CliError::new(Kind::Config, cause).hint(
-            "name files or folders with YAML or JSON in `.yaml`, `.yml` or `.json`; `-R` looks into \
-             folders within them",
-        ))
+/// Refuses to do something with nothing.
+pub(super) fn not_empty(objects: usize, names: &[PathBuf]) -> Result<(), CliError> {
+    if objects > 0 {
+        return Ok(());
     }
+    let names: Vec<String> = names.iter().map(|it| format!("`{}`", it.display())).collect();
+    let cause = anyhow!("there is no object in {}", names.join(", "));
+    Err(CliError::new(Kind::Config, cause).hint(
+        "name files or folders with YAML or JSON in `.yaml`, `.yml` or `.json`; `-R` looks into \
+         folders within them",
+    ))
 }
 
 fn text_of(reader: impl Read) -> Result<String, String> {

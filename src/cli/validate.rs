@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 
 use super::findings;
-use super::sources::Sources;
+use super::sources::{self, Sources};
 use crate::error::{CliError, Kind};
 use crate::installation::{self, Profile};
 use crate::term::{self, Output};
@@ -79,7 +79,7 @@ pub(super) fn run(args: ValidateArgs) -> Result<(), CliError> {
     out.finish()?;
 
     sources.complete("what is in there was not checked, and may be missed by the rest")?;
-    sources.not_empty(objects, &filenames)?;
+    sources::not_empty(objects, &filenames)?;
     let summary = findings::summary(&reports, objects);
     if findings::errors(&reports) > 0 {
         return Err(CliError::new(Kind::Findings, anyhow!(summary)));

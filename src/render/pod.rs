@@ -1,5 +1,7 @@
 //! Deployments: a server's pods, its Service and its budget.
 
+use std::fmt::Write;
+
 use aws_lc_rs::digest::{SHA3_256, digest};
 use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
@@ -25,8 +27,8 @@ use crate::api::{DeploymentTemplate, ServiceTemplate, names};
 const FILE_MODE: i32 = 0o644;
 /// The name of a server's port.
 const PORT: &str = "https";
-/// How many hex digits of a name's hash stand in the key of a revision label.
-const HASH_LEN: usize = 20;
+/// How many bytes of a name's hash stand in the key of a revision label.
+const HASH_LEN: usize = 10;
 
 /// The arguments and mounts of a container, and the volumes behind them.
 #[derive(Default)]
@@ -322,7 +324,10 @@ fn label_revisions(deployment: &mut Deployment, observed: &Observed) {
 }
 
 fn revision_label(kind: &str, name: &str) -> String {
-    let hash: String =
-        digest(&SHA3_256, name.as_bytes()).as_ref().iter().map(|it| format!("{it:02x}")).collect();
-    format!("operator.kcp.io/{kind}-{}-rev", &hash[..HASH_LEN])
+    let mut label = format!("operator.kcp.io/{kind}-");
+    for byte in &digest(&SHA3_256, name.as_bytes()).as_ref()[..HASH_LEN] {
+        let _ = write!(label, "{byte:02x}"); // a string takes every write
+    }
+    label.push_str("-rev");
+    label
 }

@@ -103,8 +103,12 @@ fn offline(documents: &[impl AsRef<str>], kind: api::Kind) -> Rendered {
 
 /// `all` with the document of one kind changed.
 fn changed(document: &str, changes: Value) -> Vec<String> {
-    let swap = |it: &&str| if *it == document { with(it, changes.clone()) } else { it.to_string() };
-    ALL.iter().map(swap).collect()
+    let mut changes = Some(changes);
+    let mut swap = |it: &&str| match changes.take_if(|_| *it == document) {
+        Some(changes) => with(it, changes),
+        None => (*it).to_owned(),
+    };
+    ALL.iter().map(|it| swap(it)).collect()
 }
 
 impl Rendered {
@@ -407,8 +411,6 @@ fn own_arguments_come_last_of_all() {
             "alpha-service-account alpha-service-account /etc/kcp/tls/alpha/service-account",
         ]
     );
-    let ports = &made.tree("Service/root-kcp")["spec"]["ports"];
-    assert_eq!(ports.as_array().unwrap().len(), 1, "another server has the virtual workspaces");
 }
 
 #[test]
@@ -455,6 +457,19 @@ fn a_shard_finds_its_root_and_its_cache() {
     assert!(!made.args("alpha-shard-kcp").iter().any(|it| it.starts_with("--mount-proxy")));
     assert!(!made.mounted("alpha-shard-kcp").iter().any(|it| it.starts_with("mounts-proxy")));
     made.certificate("alpha-mounts-proxy");
+}
+
+#[test]
+fn a_shard_without_virtual_workspaces_inside_has_no_port_for_them() {
+    let ports = |documents: &[String]| {
+        let made = offline(documents, api::Kind::Shard);
+        let ports = made.tree("Service/alpha-shard-kcp")["spec"]["ports"].clone();
+        let ports = ports.as_array().unwrap().iter();
+        ports.map(|it| it["port"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(ports(&changed(SHARD, json!({}))), [6443, 6444]);
+    let outside = json!({ "spec": { "kcpVirtualWorkspace": { "name": "vw" } } });
+    assert_eq!(ports(&changed(SHARD, outside)), [6443]);
 }
 
 #[test]

@@ -185,10 +185,10 @@ impl Workspace<'_> {
         if let Some(cache) = self.cache {
             mount_cache(&mut shared, cache);
         }
-        let shard = self.shard.map_or(root, ResourceExt::name_any);
+        let target = self.shard.map_or(root, ResourceExt::name_any);
         let volume = format!("{ADMIN}-kubeconfig");
         let mut admin = Parts::default();
-        admin.secret(&volume, &format!("{shard}-{volume}"), &kubeconfig_path(ADMIN));
+        admin.secret(&volume, &format!("{target}-{volume}"), &kubeconfig_path(ADMIN));
         admin.secret("client-cert", &format!("{own}-client"), &format!("{TLS}/{ADMIN}"));
         shared.volumes.extend(admin.volumes);
         Pod { volumes: shared.volumes, shared: shared.mounts, admin: admin.mounts }

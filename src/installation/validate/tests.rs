@@ -72,7 +72,7 @@ impl Spoilt {
 
     /// The one finding is a trouble of the operator alone, or of everybody.
     #[track_caller]
-    fn is_operators_alone(self, expected: bool) {
+    fn blames_the_operator_alone(self, expected: bool) {
         let found = self.findings();
         let [finding] = &found[..] else { panic!("{found:#?}") };
         assert_eq!(finding.operator_only, expected, "{finding}");
@@ -415,7 +415,7 @@ fn what_only_the_operator_gets_wrong_is_told_from_the_rest() {
         ("FrontProxy/main", "/spec/auth", groups, true),
         ("FrontProxy/main", "/spec/replicas", json!(-1), false),
     ] {
-        Spoilt::new().set(subject, pointer, value).is_operators_alone(alone);
+        Spoilt::new().set(subject, pointer, value).blames_the_operator_alone(alone);
     }
     // What Kubernetes and cert-manager have room for is ours to make.
     for (subject, most, over) in
@@ -430,8 +430,8 @@ fn what_only_the_operator_gets_wrong_is_told_from_the_rest() {
                 Spoilt::new().copy(subject, &name)
             }
         };
-        copy(most).is_operators_alone(true);
-        copy(over).is_operators_alone(false);
+        copy(most).blames_the_operator_alone(true);
+        copy(over).blames_the_operator_alone(false);
     }
 }
 
