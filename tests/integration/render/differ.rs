@@ -28,10 +28,9 @@ pub fn plain(value: &mut Value) {
 fn is_default(name: &str, value: &Value) -> bool {
     match name {
         "readOnly" => value == false,
-        "successThreshold" => value == 1,
+        "successThreshold" | "replicas" => value == 1,
         "protocol" => value == "TCP",
         "type" => value == "Opaque" || value == "ClusterIP",
-        "replicas" => value == 1,
         _ => false,
     }
 }

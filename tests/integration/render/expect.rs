@@ -511,7 +511,7 @@ impl Deployment {
             mounts = own.iter().map(|it| short_mount(it)).collect();
         }
 
-        let mut container = container(self.container, self.image, self.command, self.args, mounts);
+        let mut container = container(&self.container, &self.image, &self.command, &self.args, &mounts);
         container["ports"] = json!([{"name": "https", "containerPort": 6443, "protocol": "TCP"}]);
         container["resources"] = self.resources.map(Resources::whole).unwrap_or_default();
         container["securityContext"] = json!({
@@ -524,8 +524,9 @@ impl Deployment {
             probes.put(&mut container);
         }
         let before = self.init.into_iter().map(|it| {
-            let mounts = it.mounts.iter().map(|it| short_mount(it)).collect();
-            let mut before = self::container(it.name, it.image, it.command, it.args, mounts);
+            let mounts: Vec<Value> = it.mounts.iter().map(|it| short_mount(it)).collect();
+            let mut before =
+                self::container(&it.name, &it.image, &it.command, &it.args, &mounts);
             before["resources"] = it.resources.whole();
             before
         });
@@ -569,11 +570,11 @@ impl Deployment {
 }
 
 fn container(
-    name: String,
-    image: String,
-    command: Vec<String>,
-    args: Vec<String>,
-    mounts: Vec<Value>,
+    name: &str,
+    image: &str,
+    command: &[String],
+    args: &[String],
+    mounts: &[Value],
 ) -> Value {
     json!({
         "name": name,

@@ -154,7 +154,7 @@ fn decode(object: &mut Value) {
         data.extend(more);
     }
     for (key, value) in &mut data {
-        if key == "kubeconfig" || key.ends_with(".yaml") {
+        if key == "kubeconfig" || key == "path-mapping.yaml" {
             *value = serde_yaml::from_str(value.as_str().unwrap()).unwrap();
         }
     }
