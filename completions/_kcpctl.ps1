@@ -93,8 +93,8 @@ Register-ArgumentCompleter -Native -CommandName 'kcpctl' -ScriptBlock {
         'kcpctl;render' {
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated')
             [CompletionResult]::new('--filename', '--filename', [CompletionResultType]::ParameterName, 'Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated')
-            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Choose the namespace of objects that name none; no object may name another [default: default]')
-            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Choose the namespace of objects that name none; no object may name another [default: default]')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Choose the namespace of objects that name none [default: default]')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Choose the namespace of objects that name none [default: default]')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Choose how objects are shown')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Choose how objects are shown')
             [CompletionResult]::new('-R', '-R ', [CompletionResultType]::ParameterName, 'Read the folders within a folder too')

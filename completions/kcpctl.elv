@@ -86,8 +86,8 @@ set edit:completion:arg-completer[kcpctl] = {|@words|
         &'kcpctl;render'= {
             cand -f 'Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated'
             cand --filename 'Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated'
-            cand -n 'Choose the namespace of objects that name none; no object may name another [default: default]'
-            cand --namespace 'Choose the namespace of objects that name none; no object may name another [default: default]'
+            cand -n 'Choose the namespace of objects that name none [default: default]'
+            cand --namespace 'Choose the namespace of objects that name none [default: default]'
             cand -o 'Choose how objects are shown'
             cand --output 'Choose how objects are shown'
             cand -R 'Read the folders within a folder too'

@@ -78,7 +78,7 @@ json\t'An object with all findings'"
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand validate" -s R -l recursive -d 'Read the folders within a folder too'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand render" -s f -l filename -d 'Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated' -r -F
-complete -c kcpctl -n "__fish_kcpctl_using_subcommand render" -s n -l namespace -d 'Choose the namespace of objects that name none; no object may name another [default: default]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand render" -s n -l namespace -d 'Choose the namespace of objects that name none [default: default]' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand render" -s o -l output -d 'Choose how objects are shown' -r -f -a "yaml\t'A document for each'
 json\t'A list of all'"
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand render" -s R -l recursive -d 'Read the folders within a folder too'

@@ -85,7 +85,7 @@ module completions {
   export extern "kcpctl render" [
     --filename(-f): path      # Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated
     --recursive(-R)           # Read the folders within a folder too
-    --namespace(-n): string   # Choose the namespace of objects that name none; no object may name another [default: default]
+    --namespace(-n): string   # Choose the namespace of objects that name none [default: default]
     --output(-o): string@"nu-complete kcpctl render output" # Choose how objects are shown
     --help(-h)                # Print help (see more with '--help')
   ]

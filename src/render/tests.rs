@@ -104,11 +104,11 @@ fn offline(documents: &[impl AsRef<str>], kind: api::Kind) -> Rendered {
 /// `all` with the document of one kind changed.
 fn changed(document: &str, changes: Value) -> Vec<String> {
     let mut changes = Some(changes);
-    let mut swap = |it: &&str| match changes.take_if(|_| *it == document) {
+    let swap = |it: &&str| match changes.take_if(|_| *it == document) {
         Some(changes) => with(it, changes),
         None => (*it).to_owned(),
     };
-    ALL.iter().map(|it| swap(it)).collect()
+    ALL.iter().map(swap).collect()
 }
 
 impl Rendered {
