@@ -511,7 +511,8 @@ impl Deployment {
             mounts = own.iter().map(|it| short_mount(it)).collect();
         }
 
-        let mut container = container(&self.container, &self.image, &self.command, &self.args, &mounts);
+        let mut container =
+            container(&self.container, &self.image, &self.command, &self.args, &mounts);
         container["ports"] = json!([{"name": "https", "containerPort": 6443, "protocol": "TCP"}]);
         container["resources"] = self.resources.map(Resources::whole).unwrap_or_default();
         container["securityContext"] = json!({
@@ -525,8 +526,7 @@ impl Deployment {
         }
         let before = self.init.into_iter().map(|it| {
             let mounts: Vec<Value> = it.mounts.iter().map(|it| short_mount(it)).collect();
-            let mut before =
-                self::container(&it.name, &it.image, &it.command, &it.args, &mounts);
+            let mut before = self::container(&it.name, &it.image, &it.command, &it.args, &mounts);
             before["resources"] = it.resources.whole();
             before
         });
