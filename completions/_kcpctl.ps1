@@ -27,6 +27,7 @@ Register-ArgumentCompleter -Native -CommandName 'kcpctl' -ScriptBlock {
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write the objects that describe an installation')
             [CompletionResult]::new('validate', 'validate', [CompletionResultType]::ParameterValue, 'Check manifests without a cluster')
+            [CompletionResult]::new('render', 'render', [CompletionResultType]::ParameterValue, 'Print what an installation comes to in a cluster')
             [CompletionResult]::new('cache', 'cache', [CompletionResultType]::ParameterValue, 'Run a cache server, look into one, copy what it holds, and tidy up')
             [CompletionResult]::new('kubeconfig', 'kubeconfig', [CompletionResultType]::ParameterValue, 'Make kubeconfigs that are proven to work')
             [CompletionResult]::new('crds', 'crds', [CompletionResultType]::ParameterValue, 'Print the definitions of the operator''s kinds')
@@ -83,6 +84,19 @@ Register-ArgumentCompleter -Native -CommandName 'kcpctl' -ScriptBlock {
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Choose what the installation is meant for')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Choose how findings are shown')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Choose how findings are shown')
+            [CompletionResult]::new('-R', '-R ', [CompletionResultType]::ParameterName, 'Read the folders within a folder too')
+            [CompletionResult]::new('--recursive', '--recursive', [CompletionResultType]::ParameterName, 'Read the folders within a folder too')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'kcpctl;render' {
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated')
+            [CompletionResult]::new('--filename', '--filename', [CompletionResultType]::ParameterName, 'Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Choose the namespace of objects that name none [default: default]')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Choose the namespace of objects that name none [default: default]')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Choose how objects are shown')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Choose how objects are shown')
             [CompletionResult]::new('-R', '-R ', [CompletionResultType]::ParameterName, 'Read the folders within a folder too')
             [CompletionResult]::new('--recursive', '--recursive', [CompletionResultType]::ParameterName, 'Read the folders within a folder too')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')

@@ -9,11 +9,14 @@ mod cache;
 mod completions;
 mod crds;
 mod files;
+mod findings;
 mod help;
 mod init;
 mod kubeconfig;
 mod man;
+mod render;
 mod runtime;
+mod sources;
 mod validate;
 mod version;
 
@@ -50,6 +53,7 @@ enum Command {
     #[command(subcommand)]
     Init(Box<init::Command>),
     Validate(validate::ValidateArgs),
+    Render(render::RenderArgs),
     #[command(subcommand)]
     Cache(cache::Command),
     #[command(subcommand)]
@@ -100,6 +104,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         Command::Init(command) => init::run(*command),
         Command::Validate(args) => validate::run(args),
+        Command::Render(args) => render::run(args),
         Command::Cache(command) => cache::run(command),
         Command::Kubeconfig(command) => kubeconfig::run(command),
         Command::Crds(args) => crds::run(args),

@@ -3,7 +3,11 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
+
 use crate::api::{self, Reading};
+use crate::error::{CliError, Kind};
+use crate::term;
 
 /// The longest file, in bytes: far more than an installation has.
 const FILE_LEN_MAX: u64 = 4 << 20;
@@ -104,10 +108,29 @@ impl Sources {
         Some((index, self.files[index].1.as_deref().ok()?))
     }
 
-    /// What could not be read, and why.
-    pub(super) fn failures(&self) -> Vec<&str> {
-        self.files.iter().filter_map(|it| it.1.as_ref().err().map(String::as_str)).collect()
+    /// Refuses to go on without what could not be read; `hint` says what that means.
+    pub(super) fn complete(&self, hint: &str) -> Result<(), CliError> {
+        let failures = self.files.iter().filter_map(|it| it.1.as_ref().err());
+        let failures: Vec<&String> = failures.collect();
+        let Some((last, others)) = failures.split_last() else { return Ok(()) };
+        for failure in others {
+            term::warn(failure);
+        }
+        Err(CliError::new(Kind::Config, anyhow!("{last}")).hint(hint))
     }
+}
+
+/// Refuses to do something with nothing.
+pub(super) fn not_empty(objects: usize, names: &[PathBuf]) -> Result<(), CliError> {
+    if objects > 0 {
+        return Ok(());
+    }
+    let names: Vec<String> = names.iter().map(|it| format!("`{}`", it.display())).collect();
+    let cause = anyhow!("there is no object in {}", names.join(", "));
+    Err(CliError::new(Kind::Config, cause).hint(
+        "name files or folders with YAML or JSON in `.yaml`, `.yml` or `.json`; `-R` looks into \
+         folders within them",
+    ))
 }
 
 fn text_of(reader: impl Read) -> Result<String, String> {

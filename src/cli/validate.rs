@@ -1,24 +1,19 @@
 //! `kcpctl validate`: what is wrong with manifests, before a cluster sees them.
 //!
-//! * `sources` finds and reads the files.
-//! * `report` gives each finding its line, puts them in order and prints them.
-//!
 //! # What is absent on purpose
 //!
 //! No rule is here: those are in `installation`, and hold for what `init` writes too.
 //! Nothing asks a server.
 
-mod report;
-mod sources;
-
 use std::path::PathBuf;
 
 use anyhow::anyhow;
 
+use super::findings;
+use super::sources::{self, Sources};
 use crate::error::{CliError, Kind};
-use crate::installation::{self, Profile, Severity};
+use crate::installation::{self, Profile};
 use crate::term::{self, Output};
-use sources::Sources;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,44 +67,21 @@ pub(super) fn run(args: ValidateArgs) -> Result<(), CliError> {
     let ValidateArgs { filenames, recursive, profile, output } = args;
     let sources = Sources::open(&filenames, recursive);
     let reading = sources.read();
-    let findings = installation::validate_all(&reading, profile);
+    let found = installation::validate_all(&reading, profile);
     let objects = reading.documents.len() + reading.rejected.len();
-    let reports = report::locate(findings, &reading, &sources);
+    let reports = findings::locate(found, &reading, &sources);
 
     let mut out = Output::stdout();
     match output {
-        Format::Text => report::print(&reports, &mut out)?,
-        Format::Json => report::print_json(&reports, objects, &mut out)?,
+        Format::Text => findings::print(&reports, &mut out)?,
+        Format::Json => findings::print_json(&reports, objects, &mut out)?,
     }
     out.finish()?;
 
-    let unread = sources.failures();
-    if !unread.is_empty() {
-        for failure in &unread[..unread.len() - 1] {
-            term::warn(failure);
-        }
-        let cause = anyhow!("{}", unread[unread.len() - 1]);
-        return Err(CliError::new(Kind::Config, cause)
-            .hint("what is in there was not checked, and may be missed by the rest"));
-    }
-    if objects == 0 {
-        let named: Vec<String> = filenames.iter().map(|it| format!("`{}`", it.display())).collect();
-        let cause = anyhow!("there is no object in {}", named.join(", "));
-        return Err(CliError::new(Kind::Config, cause).hint(
-            "name files or folders with YAML or JSON in `.yaml`, `.yml` or `.json`; `-R` looks into \
-             folders within them",
-        ));
-    }
-    let errors = reports.iter().filter(|it| it.severity == Severity::Error).count();
-    let warnings = reports.len() - errors;
-    let found = match (errors, warnings) {
-        (0, 0) => "nothing is wrong".to_owned(),
-        (0, _) => term::count(warnings, "warning"),
-        (_, 0) => term::count(errors, "error"),
-        _ => format!("{} and {}", term::count(errors, "error"), term::count(warnings, "warning")),
-    };
-    let summary = format!("{found} in {}", term::count(objects, "object"));
-    if errors > 0 {
+    sources.complete("what is in there was not checked, and may be missed by the rest")?;
+    sources::not_empty(objects, &filenames)?;
+    let summary = findings::summary(&reports, objects);
+    if findings::errors(&reports) > 0 {
         return Err(CliError::new(Kind::Findings, anyhow!(summary)));
     }
     term::say(&summary);

@@ -56,7 +56,8 @@ pub(super) fn locate(findings: Vec<Finding>, reading: &Reading, sources: &Source
     let mut places: HashMap<(Arc<str>, usize), Places> = HashMap::new();
     let mut reports: Vec<(usize, Report)> = Vec::new();
     for finding in findings {
-        let Finding { code, severity, subject, path, message, hint, at } = finding;
+        let Finding { code, severity, subject, path, message, hint, at, operator_only: _ } =
+            finding;
         let at = at.or_else(|| objects.get(&subject).cloned());
         let (file, line, column) = match at {
             Some(At::Place(place)) => (place.file.to_string(), place.line, place.column),
@@ -85,18 +86,42 @@ pub(super) fn locate(findings: Vec<Finding>, reading: &Reading, sources: &Source
     reports.into_iter().map(|it| it.1).collect()
 }
 
-/// A line for each finding, as compilers write them, and one for its hint.
-pub(super) fn print(reports: &[Report], out: &mut Output) -> Result<(), CliError> {
-    for report in reports {
-        let Report { code, severity, file, line, column, object, path, message, hint } = report;
+impl Report {
+    /// A line for the finding, as compilers write them, and one for its hint.
+    pub(super) fn lines(&self) -> [String; 2] {
+        let Self { code, severity, file, line, column, object, path, message, hint } = self;
         let path = if path.is_empty() { String::new() } else { format!(" {path}") };
-        out.line(&term::clean(&format!(
-            "{file}:{line}:{column}: {} {code} {object}{path}: {message}",
-            word(*severity)
-        )))?;
-        out.line(&term::clean(&format!("  hint: {hint}")))?;
+        let severity = word(*severity);
+        let finding =
+            format!("{file}:{line}:{column}: {severity} {code} {object}{path}: {message}");
+        [finding, format!("  hint: {hint}")].map(|it| term::clean(&it))
+    }
+}
+
+/// Shows every finding.
+pub(super) fn print(reports: &[Report], out: &mut Output) -> Result<(), CliError> {
+    for line in reports.iter().flat_map(Report::lines) {
+        out.line(&line)?;
     }
     Ok(())
+}
+
+/// How many errors and warnings there are, in words.
+pub(super) fn summary(reports: &[Report], objects: usize) -> String {
+    let errors = errors(reports);
+    let warnings = reports.len() - errors;
+    let found = match (errors, warnings) {
+        (0, 0) => "nothing is wrong".to_owned(),
+        (0, _) => term::count(warnings, "warning"),
+        (_, 0) => term::count(errors, "error"),
+        _ => format!("{} and {}", term::count(errors, "error"), term::count(warnings, "warning")),
+    };
+    format!("{found} in {}", term::count(objects, "object"))
+}
+
+/// How many findings are errors.
+pub(super) fn errors(reports: &[Report]) -> usize {
+    reports.iter().filter(|it| it.severity == Severity::Error).count()
 }
 
 /// All findings as one object.
