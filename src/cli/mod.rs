@@ -13,6 +13,7 @@ mod findings;
 mod help;
 mod init;
 mod kubeconfig;
+mod logging;
 mod man;
 mod render;
 mod runtime;
