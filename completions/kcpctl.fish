@@ -29,6 +29,7 @@ complete -c kcpctl -n "__fish_kcpctl_needs_command" -s V -l version -d 'Print ve
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "init" -d 'Write the objects that describe an installation'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "validate" -d 'Check manifests without a cluster'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "render" -d 'Print what an installation comes to in a cluster'
+complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "reconcile" -d 'Make a cluster match its operator.kcp.io objects, and keep doing so'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "cache" -d 'Run a cache server, look into one, copy what it holds, and tidy up'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "kubeconfig" -d 'Make kubeconfigs that are proven to work'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "crds" -d 'Print the definitions of the operator\'s kinds'
@@ -83,6 +84,22 @@ complete -c kcpctl -n "__fish_kcpctl_using_subcommand render" -s o -l output -d 
 json\t'A list of all'"
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand render" -s R -l recursive -d 'Read the folders within a folder too'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand render" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand reconcile" -l kubeconfig -d 'Kubeconfig file that leads to the cluster [default: KUBECONFIG, ~/.kube/config, or the pod\'s own account]' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand reconcile" -l context -d 'Context of the kubeconfig to use' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand reconcile" -s n -l namespace -d 'Namespace to look after [default: that of the context]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand reconcile" -l kcp-url -d 'URL of kcp\'s servers, with `{service}`, `{namespace}` and `{domain}`' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand reconcile" -l leader-elect-namespace -d 'Namespace of the lease [default: the namespace to look after, or that of the context]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand reconcile" -l listen -d 'Address to serve /livez, /readyz and /metrics at, over HTTP' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand reconcile" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
+json\t'For machines'"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand reconcile" -s v -d 'More in the log; up to `-v=8`' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand reconcile" -s A -l all-namespaces -d 'Look after all namespaces'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand reconcile" -l once -d 'Do what is to be done now, and end'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand reconcile" -l dry-run -d 'Tell what would be changed, and change nothing'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand reconcile" -l adopt -d 'Take over what kcp-operator has made'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand reconcile" -l force -d 'Begin though kcp-operator runs'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand reconcile" -l leader-elect -d 'Work only while holding the lease `reconcile.kcpctl.io`'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand reconcile" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list prune serve snapshot" -s h -l help -d 'Print help'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list prune serve snapshot" -f -a "fsck" -d 'Find what is wrong in a store, and mend it'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list prune serve snapshot" -f -a "list" -d 'Show what a cache server holds'

@@ -90,6 +90,29 @@ module completions {
     --help(-h)                # Print help (see more with '--help')
   ]
 
+  def "nu-complete kcpctl reconcile log_format" [] {
+    [ "text" "json" ]
+  }
+
+  # Make a cluster match its operator.kcp.io objects, and keep doing so
+  export extern "kcpctl reconcile" [
+    --kubeconfig: path        # Kubeconfig file that leads to the cluster [default: KUBECONFIG, ~/.kube/config, or the pod's own account]
+    --context: string         # Context of the kubeconfig to use
+    --namespace(-n): string   # Namespace to look after [default: that of the context]
+    --all-namespaces(-A)      # Look after all namespaces
+    --kcp-url: string         # URL of kcp's servers, with `{service}`, `{namespace}` and `{domain}`
+    --once                    # Do what is to be done now, and end
+    --dry-run                 # Tell what would be changed, and change nothing
+    --adopt                   # Take over what kcp-operator has made
+    --force                   # Begin though kcp-operator runs
+    --leader-elect            # Work only while holding the lease `reconcile.kcpctl.io`
+    --leader-elect-namespace: string # Namespace of the lease [default: the namespace to look after, or that of the context]
+    --listen: string          # Address to serve /livez, /readyz and /metrics at, over HTTP
+    --log-format: string@"nu-complete kcpctl reconcile log_format" # Form of the log
+    -v: string                # More in the log; up to `-v=8`
+    --help(-h)                # Print help (see more with '--help')
+  ]
+
   # Run a cache server, look into one, copy what it holds, and tidy up
   export extern "kcpctl cache" [
     --help(-h)                # Print help

@@ -19,6 +19,7 @@ pub mod fsck;
 pub mod installation;
 pub mod kubeconfig;
 pub mod pki;
+pub mod reconcile;
 pub mod render;
 
 pub mod model;

@@ -13,7 +13,9 @@ mod findings;
 mod help;
 mod init;
 mod kubeconfig;
+mod logging;
 mod man;
+mod reconcile;
 mod render;
 mod runtime;
 mod sources;
@@ -54,6 +56,7 @@ enum Command {
     Init(Box<init::Command>),
     Validate(validate::ValidateArgs),
     Render(render::RenderArgs),
+    Reconcile(Box<reconcile::ReconcileArgs>),
     #[command(subcommand)]
     Cache(cache::Command),
     #[command(subcommand)]
@@ -105,6 +108,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
         Command::Init(command) => init::run(*command),
         Command::Validate(args) => validate::run(args),
         Command::Render(args) => render::run(args),
+        Command::Reconcile(args) => reconcile::run(*args),
         Command::Cache(command) => cache::run(command),
         Command::Kubeconfig(command) => kubeconfig::run(command),
         Command::Crds(args) => crds::run(args),

@@ -17,6 +17,8 @@
 
 mod certs;
 mod client;
+#[allow(dead_code, reason = "it is a whole cluster, of which each test needs a part")]
+mod cluster;
 mod env;
 mod etcd;
 mod kubectl;
@@ -29,6 +31,7 @@ use std::time::{Duration, Instant};
 
 pub use certs::{Credentials, new_authority, old_authority};
 pub use client::{Answer, Client, Request, Watch};
+pub use cluster::{Cluster, Effect, Fault};
 pub use env::{CommandOutput, KCPCTL, TestEnv};
 pub use etcd::Etcd;
 pub use kubectl::Kubectl;

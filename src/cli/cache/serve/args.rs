@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::etcd::{EtcdArgs, EtcdFlags};
-use super::logging::{LogFormat, LogSettings, VERBOSE};
 use super::settings::{Limits, Manifests, Settings, SettingsError, serving_pair};
 use super::values::{ByteCount, parse_some_span, parse_span, path_or_none};
+use crate::cli::logging::{LogFormat, LogSettings, VERBOSE};
 use crate::pki::San;
 use crate::server::admission::{MUTATING_REQUESTS_MAX, REQUESTS_MAX, WATCHES_MAX};
 use crate::server::conn::TlsRules;

@@ -16,9 +16,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::args::PORT;
 use super::etcd::{COMPACTION_INTERVAL, EMBEDDED, EtcdFlags, HEALTH_TIMEOUT, REGISTRY_PREFIX};
-use super::logging::{LogFormat, LogSettings};
 use super::settings::{Ignored, Limits, Settings, SettingsError, serving_pair};
 use super::values::{ByteCount, parse_bool, parse_some_span, parse_span, path_or_none};
+use crate::cli::logging::{LogFormat, LogSettings};
 use crate::server::Flavor;
 use crate::server::conn::TlsRules;
 use crate::server::conn::limits::STREAMS_MAX;

@@ -24,7 +24,6 @@ mod data_dir;
 mod etcd;
 mod files;
 mod go_flags;
-mod logging;
 mod manifests;
 mod memory;
 mod process;

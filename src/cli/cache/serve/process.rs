@@ -15,12 +15,12 @@ use anyhow::anyhow;
 
 use super::data_dir::DataDir;
 use super::files::Files;
-use super::logging;
 use super::memory::{self, Budget};
 use super::settings::{Ignored, Limits, Settings, StoreSettings};
 use super::talk::Talk;
 use super::upkeep::Upkeep;
 use super::wiring::Server;
+use crate::cli::logging;
 use crate::error::{CliError, Kind};
 use crate::server::conn::{self, BindError, Bound, Ended};
 use crate::server::metrics::Metrics;

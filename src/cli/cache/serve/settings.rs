@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::logging::LogSettings;
+use crate::cli::logging::LogSettings;
 use crate::pki::San;
 use crate::server::conn::limits::{STALL_TIMEOUT, STREAMS_MAX};
 use crate::server::conn::{TlsRuleError, TlsRules};

@@ -5,9 +5,9 @@
 
 use std::path::Path;
 
-use super::logging::LogFormat;
 use super::manifests::News;
 use super::settings::Settings;
+use crate::cli::logging::LogFormat;
 use crate::server::Flavor;
 use crate::term;
 

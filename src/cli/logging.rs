@@ -13,11 +13,11 @@ use crate::error::{CliError, Kind};
 const VARIABLE: &str = "KCPCTL_LOG";
 
 /// The verbosity of `-v` without a number.
-pub(super) const VERBOSE: &str = "4";
+pub(crate) const VERBOSE: &str = "4";
 
 /// What is logged, and how.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct LogSettings {
+pub(crate) struct LogSettings {
     /// The form of a line.
     pub format: LogFormat,
     /// How much, in the numbers that Kubernetes' own servers use.
@@ -26,7 +26,7 @@ pub(super) struct LogSettings {
 
 /// The form of a line.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
-pub(super) enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people.
     #[default]
     Text,
@@ -35,7 +35,7 @@ pub(super) enum LogFormat {
 }
 
 /// Logs from now on.
-pub(super) fn start(settings: LogSettings) -> Result<(), CliError> {
+pub(crate) fn start(settings: LogSettings) -> Result<(), CliError> {
     let LogSettings { format, verbosity } = settings;
     let filter = match std::env::var(VARIABLE) {
         Ok(directives) => EnvFilter::try_new(&directives).map_err(|error| {
@@ -63,7 +63,8 @@ pub(super) fn start(settings: LogSettings) -> Result<(), CliError> {
 /// What each verbosity shows: of ourselves more than of the libraries.
 fn directives(verbosity: u8) -> &'static str {
     match verbosity {
-        0..=2 => "warn,kcpctl=info",
+        // kube logs each failed request without saying which; whoever made it says more.
+        0..=2 => "warn,kcpctl=info,kube_client=off",
         3..=5 => "info,kcpctl=debug",
         6..=7 => "debug,kcpctl=trace,h2=info,hyper=info,rustls=info,fjall=info,lsm_tree=info",
         _ => "trace",

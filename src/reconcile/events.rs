@@ -1,0 +1,96 @@
+//! Events: what happened to a source, where `kubectl describe` shows it.
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::jiff::Timestamp;
+use kube::Client;
+use kube::api::{Api, PostParams};
+
+use super::cluster::patiently;
+use super::look::Did;
+use super::source::SourceKey;
+use super::status::Turn;
+use crate::api::API_VERSION;
+
+/// The longest text that an event may have, in bytes.
+const NOTE_MAX: usize = 1000;
+/// Who reports.
+const REPORTER: &str = "kcpctl";
+
+/// Tells what happens. Each event is one of its own: there is one only when something changed.
+pub(super) struct Events {
+    client: Client,
+}
+
+impl Events {
+    pub(super) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Conditions turned.
+    pub(super) async fn turned(&self, key: &SourceKey, uid: &str, turns: &[Turn]) {
+        for turn in turns {
+            let waits = ["Waiting", "DeploymentUnavailable", "ReplicasUnavailable"]
+                .iter()
+                .any(|it| turn.reason.starts_with(it))
+                || turn.reason.ends_with("NotReady");
+            let note = format!("{}: {}", turn.type_, turn.message);
+            self.publish(key, uid, turn.holds || waits, &turn.reason, &turn.type_, note).await;
+        }
+    }
+
+    /// Objects were changed.
+    pub(super) async fn did(&self, key: &SourceKey, uid: &str, did: &[Did]) {
+        if did.is_empty() {
+            return;
+        }
+        let all: Vec<String> = did.iter().map(|it| format!("{} {}", it.verb, it.what)).collect();
+        self.publish(key, uid, true, "Changed", "Reconcile", all.join(", ")).await;
+    }
+
+    async fn publish(
+        &self,
+        key: &SourceKey,
+        uid: &str,
+        is_good: bool,
+        reason: &str,
+        action: &str,
+        mut note: String,
+    ) {
+        if note.len() > NOTE_MAX {
+            let end = (0..=NOTE_MAX).rev().find(|it| note.is_char_boundary(*it)).unwrap_or(0);
+            note.truncate(end);
+            note.push('…');
+        }
+        let now = Timestamp::now();
+        let event = Event {
+            action: Some(action.to_owned()),
+            event_time: Some(MicroTime(now)),
+            metadata: ObjectMeta {
+                name: Some(format!("{}.{:x}", key.name, now.as_nanosecond())),
+                namespace: Some(key.namespace.clone()),
+                ..ObjectMeta::default()
+            },
+            note: Some(note),
+            reason: Some(reason.to_owned()),
+            regarding: Some(ObjectReference {
+                api_version: Some(API_VERSION.to_owned()),
+                kind: Some(key.kind.as_str().to_owned()),
+                name: Some(key.name.clone()),
+                namespace: Some(key.namespace.clone()),
+                uid: Some(uid.to_owned()),
+                ..ObjectReference::default()
+            }),
+            reporting_controller: Some(REPORTER.to_owned()),
+            reporting_instance: Some(REPORTER.to_owned()),
+            type_: Some(if is_good { "Normal" } else { "Warning" }.to_owned()),
+            ..Event::default()
+        };
+        let events: Api<Event> = Api::namespaced(self.client.clone(), &key.namespace);
+        // Nothing depends on an event, least of all what it tells of.
+        if let Err(error) = patiently(events.create(&PostParams::default(), &event)).await {
+            tracing::debug!(%error, source = %key, "an event was not taken");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Requests to kcp itself, as its operator.
+
+use std::collections::HashMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::config::AuthInfo;
+use kube::{Client, Config};
+use parking_lot::Mutex;
+
+use super::access::{self, Changes};
+use super::cluster::{Failure, patiently};
+use super::kcp_target::Server;
+use super::kinds;
+use super::plan::FIELD_MANAGER;
+use crate::pki;
+
+/// The Secret of a root shard with which its operator comes in.
+pub(super) fn operator_secret(root: &str) -> String {
+    format!("{root}-kcp-operator")
+}
+
+/// The way into kcp: clients by server and workspace, each as good as the certificate that it
+/// was made with.
+pub(super) struct Kcp {
+    template: Option<String>,
+    clients: Mutex<HashMap<String, (String, Client)>>,
+}
+
+impl Kcp {
+    pub(super) fn new(template: Option<String>) -> Self {
+        Self { template, clients: Mutex::default() }
+    }
+
+    fn client(
+        &self,
+        server: &Server,
+        workspace: &str,
+        identity: &Secret,
+    ) -> Result<Client, Failure> {
+        let url = format!("{}/clusters/{workspace}", server.url(self.template.as_deref()));
+        let revision = identity.metadata.resource_version.clone().unwrap_or_default();
+        let mut clients = self.clients.lock();
+        if let Some((made_with, client)) = clients.get(&url)
+            && *made_with == revision
+        {
+            return Ok(client.clone());
+        }
+        let client = connect(&url, server, identity)?;
+        clients.insert(url, (revision, client.clone()));
+        Ok(client)
+    }
+
+    /// Deletes a shard's registration. One that is gone is no failure, nor is a kcp that keeps
+    /// no such objects there.
+    pub(super) async fn deregister(
+        &self,
+        server: &Server,
+        workspace: &str,
+        identity: &Secret,
+        shard: &str,
+    ) -> Result<bool, Failure> {
+        let client = self.client(server, workspace, identity)?;
+        let resource = kinds::resource("core.kcp.io", "v1alpha1", "Shard", "shards");
+        let shards: Api<DynamicObject> = Api::all_with(client, &resource);
+        match patiently(shards.delete(shard, &DeleteParams::default())).await {
+            Ok(_) => Ok(true),
+            Err(failure) if failure.code() == Some(404) => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Makes the bindings of a kubeconfig what its roles ask for; none without roles. Says what
+    /// it did.
+    pub(super) async fn bind(
+        &self,
+        (server, workspace): (&Server, &str),
+        identity: &Secret,
+        (uid, name): (&str, &str),
+        roles: &[String],
+    ) -> Result<Changes, Failure> {
+        let client = self.client(server, workspace, identity)?;
+        let bindings: Api<ClusterRoleBinding> = Api::all(client);
+        let ours = ListParams::default().labels(&format!("{}={uid}", access::LABEL));
+        let there = patiently(bindings.list(&ours)).await?;
+        let changes = access::changes(uid, name, roles, &there.items);
+        for name in &changes.delete {
+            match patiently(bindings.delete(name, &DeleteParams::default())).await {
+                Ok(_) => {}
+                Err(failure) if failure.code() == Some(404) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        for binding in &changes.apply {
+            let name = binding.metadata.name.as_deref().unwrap_or_default();
+            let params = PatchParams::apply(FIELD_MANAGER).force();
+            patiently(bindings.patch(name, &params, &Patch::Apply(binding))).await?;
+        }
+        Ok(changes)
+    }
+}
+
+fn connect(url: &str, server: &Server, identity: &Secret) -> Result<Client, Failure> {
+    let name = operator_secret(&server.root);
+    let value = |key: &str| {
+        let data = identity.data.as_ref().and_then(|it| it.get(key));
+        data.map(|it| it.0.as_slice())
+            .filter(|it| !it.is_empty())
+            .ok_or_else(|| Failure::Lost(format!("the Secret `{name}` has no key `{key}`")))
+    };
+    let broken = |key: &str, why: &dyn std::fmt::Display| {
+        Failure::Lost(format!("`{key}` of the Secret `{name}`: {why}"))
+    };
+    let ca = std::str::from_utf8(value("ca.crt")?).map_err(|error| broken("ca.crt", &error))?;
+    let ca = pki::pem::certificates(ca).map_err(|error| broken("ca.crt", &error))?;
+    let uri = url.parse().map_err(|error| Failure::Lost(format!("`{url}` is no URL: {error}")))?;
+    let mut config = Config::new(uri);
+    config.root_cert = Some(ca.iter().map(|it| it.to_vec()).collect());
+    // The certificate names the Service, whichever way leads to it.
+    config.tls_server_name = server.url.is_none().then(|| server.host());
+    config.auth_info = AuthInfo {
+        client_certificate_data: Some(STANDARD.encode(value("tls.crt")?)),
+        client_key_data: Some(STANDARD.encode(value("tls.key")?).into()),
+        ..AuthInfo::default()
+    };
+    Client::try_from(config).map_err(Failure::from)
+}

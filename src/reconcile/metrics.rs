@@ -1,0 +1,162 @@
+//! Numbers about the loop, under the names that the original gives its own.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use serde_json::Value;
+
+use super::kinds::Watched;
+use super::live::World;
+use crate::api::Kind;
+
+/// Seconds that a look may take, from one that changes nothing to one at a slow server.
+const BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct Looked {
+    controller: &'static str,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct Failed {
+    controller: &'static str,
+    error_type: &'static str,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct Counted {
+    phase: String,
+    namespace: String,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct Stands {
+    resource_type: &'static str,
+    resource_name: String,
+    namespace: String,
+    condition_type: String,
+}
+
+/// What is counted as it happens.
+pub(super) struct Metrics {
+    duration: Family<Looked, Histogram, fn() -> Histogram>,
+    errors: Family<Failed, Counter>,
+    waiting: Gauge,
+    /// One scrape at a time.
+    scrape: Mutex<()>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            duration: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            errors: Family::default(),
+            waiting: Gauge::default(),
+            scrape: Mutex::default(),
+        }
+    }
+}
+
+const fn controller(kind: Kind) -> &'static str {
+    match kind {
+        Kind::CacheServer => "cacheserver",
+        Kind::RootShard => "rootshard",
+        Kind::Shard => "shard",
+        Kind::FrontProxy => "frontproxy",
+        Kind::VirtualWorkspace => "virtualworkspace",
+        Kind::Kubeconfig => "kubeconfig",
+    }
+}
+
+impl Metrics {
+    /// A look took so long.
+    pub(super) fn looked(&self, kind: Kind, took: Duration, failed: bool) {
+        let controller = controller(kind);
+        let result = if failed { "error" } else { "success" };
+        self.duration.get_or_create(&Looked { controller, result }).observe(took.as_secs_f64());
+        if failed {
+            let error_type = "reconcile_error";
+            self.errors.get_or_create(&Failed { controller, error_type }).inc();
+        }
+    }
+
+    /// So many sources wait for a look.
+    pub(super) fn waiting(&self, count: usize) {
+        self.waiting.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Everything, as text.
+    pub(super) fn text(&self, world: &World) -> Result<String, std::fmt::Error> {
+        let _one = self.scrape.lock();
+        let mut registry = Registry::with_prefix("kcp_operator");
+        registry.register(
+            "reconciliation_duration_seconds",
+            "How long a look at an object took",
+            self.duration.clone(),
+        );
+        registry.register("reconciliation_errors", "Looks that failed", self.errors.clone());
+        registry.register("queue_length", "Objects that wait for a look", self.waiting.clone());
+        let standing: Family<Stands, Gauge> = Family::default();
+        for (kind, counts) in count(world, &standing) {
+            let family: Family<Counted, Gauge> = Family::default();
+            for (counted, number) in counts {
+                family.get_or_create(&counted).set(number);
+            }
+            registry.register(
+                format!("{}_count", controller(kind)),
+                format!("{} objects by phase", kind.as_str()),
+                family,
+            );
+        }
+        registry.register(
+            "condition_status",
+            "Conditions of objects: 1 holds, 0 does not, -1 unknown",
+            standing,
+        );
+        let mut text = String::new();
+        encode(&mut text, &registry)?;
+        Ok(text)
+    }
+}
+
+type Counts = BTreeMap<Kind, Vec<(Counted, i64)>>;
+
+fn count(world: &World, standing: &Family<Stands, Gauge>) -> Counts {
+    let mut counts: Counts = Kind::ALL.into_iter().map(|it| (it, Vec::new())).collect();
+    for key in world.keys() {
+        let live = world.get(Watched::Source(key.kind), &key.namespace, &key.name);
+        let Some(live) = live else { continue };
+        let phase = live.at("/status/phase").and_then(Value::as_str).unwrap_or("Unknown");
+        let counted = Counted { phase: phase.to_owned(), namespace: key.namespace.clone() };
+        let all = counts.entry(key.kind).or_default();
+        match all.iter_mut().find(|it| it.0 == counted) {
+            Some(known) => known.1 += 1,
+            None => all.push((counted, 1)),
+        }
+        let conditions = live.at("/status/conditions").and_then(Value::as_array);
+        for condition in conditions.into_iter().flatten() {
+            let stands = Stands {
+                resource_type: controller(key.kind),
+                resource_name: key.name.clone(),
+                namespace: key.namespace.clone(),
+                condition_type: condition["type"].as_str().unwrap_or_default().to_owned(),
+            };
+            let value = match condition["status"].as_str() {
+                Some("True") => 1,
+                Some("False") => 0,
+                _ => -1,
+            };
+            standing.get_or_create(&stands).set(value);
+        }
+    }
+    counts
+}

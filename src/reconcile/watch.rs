@@ -1,0 +1,48 @@
+//! Watches: everything that the loop has to know, as one stream of events.
+
+use futures::StreamExt;
+use futures::stream::{BoxStream, select_all};
+use kube::Client;
+use kube::api::{Api, DynamicObject};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
+
+use super::kinds::Watched;
+
+/// What a watch tells: an event, or why there is none at the moment.
+pub(super) type Told = (Watched, Result<Event<DynamicObject>, watcher::Error>);
+
+/// The objects of a type, in one namespace or in all.
+pub(super) fn api(
+    client: &Client,
+    watched: Watched,
+    namespace: Option<&str>,
+) -> Api<DynamicObject> {
+    let resource = watched.resource();
+    match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    }
+}
+
+/// Watches all types. A watch that breaks is begun again, later each time; one whose revision
+/// is gone begins with a new list.
+pub(super) fn all(client: &Client, namespace: Option<&str>) -> BoxStream<'static, Told> {
+    let watches = Watched::ALL.map(|watched| {
+        let stream = watcher(api(client, watched, namespace), watcher::Config::default());
+        stream.default_backoff().map(move |told| (watched, told)).boxed()
+    });
+    select_all(watches).boxed()
+}
+
+/// Whether a watch has failed since the cluster has no such type.
+pub(super) fn is_unknown_type(error: &watcher::Error) -> bool {
+    use watcher::Error;
+    match error {
+        Error::InitialListFailed(kube::Error::Api(status))
+        | Error::WatchStartFailed(kube::Error::Api(status))
+        | Error::WatchFailed(kube::Error::Api(status))
+        | Error::WatchError(status) => status.code == 404,
+        _ => false,
+    }
+}
