@@ -10,6 +10,7 @@ mod bad_input;
 mod cache_list_objects;
 mod cache_list_refusals;
 mod certificates;
+mod cluster_itself;
 mod contract;
 mod corpus;
 mod crds;

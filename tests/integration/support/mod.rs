@@ -17,6 +17,7 @@
 
 mod certs;
 mod client;
+mod cluster;
 mod env;
 mod etcd;
 mod kubectl;
@@ -29,6 +30,7 @@ use std::time::{Duration, Instant};
 
 pub use certs::{Credentials, new_authority, old_authority};
 pub use client::{Answer, Client, Request, Watch};
+pub use cluster::{Cluster, Effect, Fault};
 pub use env::{CommandOutput, KCPCTL, TestEnv};
 pub use etcd::Etcd;
 pub use kubectl::Kubectl;
