@@ -4,6 +4,8 @@
 //! types, such as volumes, lose their long descriptions, and their lists get the types
 //! and keys without which server-side apply would replace them whole.
 
+use std::sync::OnceLock;
+
 use kube::CustomResourceExt;
 use serde_json::{Map, Value, json};
 
@@ -73,6 +75,13 @@ const QUANTITY: &str = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE
 
 /// The CRD of a kind, as a tree.
 pub fn crd(kind: Kind) -> Value {
+    // Making one takes a thousand times as long as copying it.
+    static MADE: [OnceLock<Value>; Kind::ALL.len()] = [const { OnceLock::new() }; Kind::ALL.len()];
+    let index = Kind::ALL.iter().position(|it| *it == kind).unwrap_or_default();
+    MADE[index].get_or_init(|| made(kind)).clone()
+}
+
+fn made(kind: Kind) -> Value {
     let crd = match kind {
         Kind::CacheServer => CacheServer::crd(),
         Kind::RootShard => RootShard::crd(),

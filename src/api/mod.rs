@@ -37,7 +37,7 @@ pub(crate) mod text;
 mod virtual_workspace;
 
 pub use cache_server::{CacheServer, CacheServerSpec, CacheServerStatus};
-pub use check::{Violation, unknown_fields, violations};
+pub use check::{Violation, fields_unknown_to, unknown_fields, violations};
 pub use common::{
     CertificateMetadata, CertificatePrivateKey, CertificateSpecTemplate, CertificateSubject,
     CertificateTemplate, CertificateTemplates, Certificates, DeploymentSpecTemplate,

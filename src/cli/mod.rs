@@ -4,18 +4,26 @@
 //! doc comment is the help text, and one `run`. `args/` holds the groups of flags
 //! that commands share.
 
+mod apply;
 mod args;
 mod cache;
+mod check;
 mod completions;
 mod crds;
+mod delete;
+mod diff;
 mod files;
 mod help;
 mod init;
+mod installations;
 mod kubeconfig;
 mod man;
+mod manifests;
 mod runtime;
+mod status;
 mod validate;
 mod version;
+mod waiting;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -50,6 +58,11 @@ enum Command {
     #[command(subcommand)]
     Init(Box<init::Command>),
     Validate(validate::ValidateArgs),
+    Apply(Box<apply::ApplyArgs>),
+    Diff(diff::DiffArgs),
+    Delete(delete::DeleteArgs),
+    Status(status::StatusArgs),
+    Check(check::CheckArgs),
     #[command(subcommand)]
     Cache(cache::Command),
     #[command(subcommand)]
@@ -100,6 +113,11 @@ fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         Command::Init(command) => init::run(*command),
         Command::Validate(args) => validate::run(args),
+        Command::Apply(args) => apply::run(*args),
+        Command::Diff(args) => diff::run(args),
+        Command::Delete(args) => delete::run(args),
+        Command::Status(args) => status::run(args),
+        Command::Check(args) => check::run(args),
         Command::Cache(command) => cache::run(command),
         Command::Kubeconfig(command) => kubeconfig::run(command),
         Command::Crds(args) => crds::run(args),

@@ -1,24 +1,16 @@
 //! `kcpctl validate`: what is wrong with manifests, before a cluster sees them.
 //!
-//! * `sources` finds and reads the files.
-//! * `report` gives each finding its line, puts them in order and prints them.
-//!
 //! # What is absent on purpose
 //!
 //! No rule is here: those are in `installation`, and hold for what `init` writes too.
 //! Nothing asks a server.
 
-mod report;
-mod sources;
-
-use std::path::PathBuf;
-
 use anyhow::anyhow;
 
+use super::manifests::{self, ManifestArgs, Sources};
 use crate::error::{CliError, Kind};
 use crate::installation::{self, Profile, Severity};
 use crate::term::{self, Output};
-use sources::Sources;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,13 +34,8 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ValidateArgs {
-    /// Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated
-    #[arg(short, long = "filename", value_name = "FILE|DIR", required = true)]
-    filenames: Vec<PathBuf>,
-
-    /// Read the folders within a folder too
-    #[arg(short = 'R', long)]
-    recursive: bool,
+    #[command(flatten)]
+    manifests: ManifestArgs,
 
     /// Choose what the installation is meant for
     #[arg(long, value_enum, default_value_t)]
@@ -69,17 +56,17 @@ enum Format {
 }
 
 pub(super) fn run(args: ValidateArgs) -> Result<(), CliError> {
-    let ValidateArgs { filenames, recursive, profile, output } = args;
+    let ValidateArgs { manifests: ManifestArgs { filenames, recursive }, profile, output } = args;
     let sources = Sources::open(&filenames, recursive);
     let reading = sources.read();
     let findings = installation::validate_all(&reading, profile);
     let objects = reading.documents.len() + reading.rejected.len();
-    let reports = report::locate(findings, &reading, &sources);
+    let reports = manifests::locate(findings, &reading, &sources);
 
     let mut out = Output::stdout();
     match output {
-        Format::Text => report::print(&reports, &mut out)?,
-        Format::Json => report::print_json(&reports, objects, &mut out)?,
+        Format::Text => manifests::print(&reports, &mut out)?,
+        Format::Json => manifests::print_json(&reports, objects, &mut out)?,
     }
     out.finish()?;
 
@@ -93,12 +80,7 @@ pub(super) fn run(args: ValidateArgs) -> Result<(), CliError> {
             .hint("what is in there was not checked, and may be missed by the rest"));
     }
     if objects == 0 {
-        let named: Vec<String> = filenames.iter().map(|it| format!("`{}`", it.display())).collect();
-        let cause = anyhow!("there is no object in {}", named.join(", "));
-        return Err(CliError::new(Kind::Config, cause).hint(
-            "name files or folders with YAML or JSON in `.yaml`, `.yml` or `.json`; `-R` looks into \
-             folders within them",
-        ));
+        return Err(manifests::nothing_in(&filenames));
     }
     let errors = reports.iter().filter(|it| it.severity == Severity::Error).count();
     let warnings = reports.len() - errors;

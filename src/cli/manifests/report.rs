@@ -14,9 +14,9 @@ use crate::term::{self, Output};
 /// A finding and where it stands.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Report {
+pub(in crate::cli) struct Report {
     code: String,
-    pub(super) severity: Severity,
+    pub(in crate::cli) severity: Severity,
     file: String,
     line: usize,
     column: usize,
@@ -47,7 +47,11 @@ fn word(severity: Severity) -> &'static str {
 }
 
 /// Looks up where each finding stands, and sorts them by that.
-pub(super) fn locate(findings: Vec<Finding>, reading: &Reading, sources: &Sources) -> Vec<Report> {
+pub(in crate::cli) fn locate(
+    findings: Vec<Finding>,
+    reading: &Reading,
+    sources: &Sources,
+) -> Vec<Report> {
     let mut objects: BTreeMap<Subject, At> = BTreeMap::new();
     for Document { source, item, object, .. } in &reading.documents {
         let at = At::Object { source: source.clone(), item: *item };
@@ -86,7 +90,7 @@ pub(super) fn locate(findings: Vec<Finding>, reading: &Reading, sources: &Source
 }
 
 /// A line for each finding, as compilers write them, and one for its hint.
-pub(super) fn print(reports: &[Report], out: &mut Output) -> Result<(), CliError> {
+pub(in crate::cli) fn print(reports: &[Report], out: &mut Output) -> Result<(), CliError> {
     for report in reports {
         let Report { code, severity, file, line, column, object, path, message, hint } = report;
         let path = if path.is_empty() { String::new() } else { format!(" {path}") };
@@ -100,7 +104,7 @@ pub(super) fn print(reports: &[Report], out: &mut Output) -> Result<(), CliError
 }
 
 /// All findings as one object.
-pub(super) fn print_json(
+pub(in crate::cli) fn print_json(
     reports: &[Report],
     objects: usize,
     out: &mut Output,
@@ -111,4 +115,16 @@ pub(super) fn print_json(
         findings: &'a [Report],
     }
     Ok(term::write_json(&All { objects, findings: reports }, out)?)
+}
+
+/// The same on stderr, for commands whose result is another.
+pub(in crate::cli) fn tell(reports: &[Report]) {
+    for report in reports {
+        let Report { code, severity, file, line, column, object, path, message, hint } = report;
+        let path = if path.is_empty() { String::new() } else { format!(" {path}") };
+        let place = if *line == 0 { String::new() } else { format!("{file}:{line}:{column}: ") };
+        let shown = format!("{place}{} {code} {object}{path}: {message}", word(*severity));
+        term::say(&term::clean(&shown));
+        term::say(&term::clean(&format!("  hint: {hint}")));
+    }
 }

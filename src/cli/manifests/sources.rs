@@ -13,13 +13,13 @@ const FILES_MAX: usize = 10_000;
 const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// Every file, in the order in which it was named or found.
-pub(super) struct Sources {
+pub(in crate::cli) struct Sources {
     files: Vec<(String, Result<String, String>)>,
 }
 
 impl Sources {
     /// Reads everything that `names` stand for.
-    pub(super) fn open(names: &[PathBuf], recursive: bool) -> Self {
+    pub(in crate::cli) fn open(names: &[PathBuf], recursive: bool) -> Self {
         let mut this = Self { files: Vec::new() };
         for name in names {
             if name.as_os_str() == "-" {
@@ -31,6 +31,11 @@ impl Sources {
             }
         }
         this
+    }
+
+    /// Texts that are in no file, each with a name.
+    pub(in crate::cli) fn of_texts(texts: Vec<(String, String)>) -> Self {
+        Self { files: texts.into_iter().map(|(name, text)| (name, Ok(text))).collect() }
     }
 
     fn folder(&mut self, folder: &Path, recursive: bool) {
@@ -87,7 +92,7 @@ impl Sources {
     }
 
     /// Everything in the files.
-    pub(super) fn read(&self) -> Reading {
+    pub(in crate::cli) fn read(&self) -> Reading {
         let mut all = Reading::default();
         for (name, text) in &self.files {
             let Ok(text) = text else { continue };
@@ -99,13 +104,13 @@ impl Sources {
     }
 
     /// The number and the text of a file.
-    pub(super) fn find(&self, name: &str) -> Option<(usize, &str)> {
+    pub(in crate::cli) fn find(&self, name: &str) -> Option<(usize, &str)> {
         let index = self.files.iter().position(|it| it.0 == name)?;
         Some((index, self.files[index].1.as_deref().ok()?))
     }
 
     /// What could not be read, and why.
-    pub(super) fn failures(&self) -> Vec<&str> {
+    pub(in crate::cli) fn failures(&self) -> Vec<&str> {
         self.files.iter().filter_map(|it| it.1.as_ref().err().map(String::as_str)).collect()
     }
 }

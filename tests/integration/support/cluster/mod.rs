@@ -35,6 +35,7 @@
 
 mod fields;
 mod http;
+mod installed;
 mod state;
 mod types;
 
