@@ -180,9 +180,9 @@ impl<B: Backend> Follower<B> {
         let backend = Arc::clone(&self.backend);
         let mut reading = tokio::spawn(async move {
             loop {
-                let mut loader = Loader::new(keys.clone(), options.clone(), Lenience::All);
+                let mut loader = Loader::new(keys.clone(), &options, Lenience::All);
                 match backend.reload(&mut |change| loader.add(change)).await {
-                    Ok(reach) => return loader.finish(&reach),
+                    Ok(reach) => return loader.finish(&reach).await,
                     Err(error) => {
                         tracing::warn!(error = %chain(&error), "failed to read the store anew");
                         tokio::time::sleep(RELOAD_PAUSE).await;

@@ -1,7 +1,18 @@
 //! From what is stored to what is served: one change at a time, and all of them.
+//!
+//! All of them are taken in three steps that work at the same time, since a server that
+//! starts has nothing else to do and a shard waits for it:
+//!
+//! ```text
+//! the store reads ──► changes are understood ──► they are put in order into maps
+//! ```
 
 use std::collections::HashMap;
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use bytes::Bytes;
 
@@ -117,10 +128,30 @@ fn draft(value: &[u8], place: &Place) -> Result<EntryDraft, String> {
     }
 }
 
-/// Builds the root from the changes of the store, oldest first.
+/// How many changes go from one step of loading to the next at once: enough that handing
+/// them over costs nothing.
+const BATCH: usize = 256;
+
+/// How many batches wait between two steps. With objects of 2 KiB they hold 2 MiB.
+const BATCHES: usize = 4;
+
+/// Takes the changes of the store, oldest first, and makes the root of them beside.
 pub(super) struct Loader {
-    keys: Keyspace,
-    options: Options,
+    batch: Vec<StoredChange>,
+    batches: SyncSender<Vec<StoredChange>>,
+    builder: JoinHandle<Builder>,
+}
+
+/// A stored change, and what was made of it.
+struct Understood {
+    key: Bytes,
+    revision: Revision,
+    at_millis: u64,
+    outcome: Result<(Place, Option<Arc<Entry>>), Strange>,
+}
+
+/// Builds the root from understood changes, oldest first.
+struct Builder {
     /// What becomes of what cannot be understood.
     lenient: Lenience,
     strange: Left,
@@ -140,18 +171,79 @@ pub(super) enum Lenience {
 }
 
 impl Loader {
-    pub(super) fn new(keys: Keyspace, options: Options, lenient: Lenience) -> Self {
-        let (strange, kinds) = (Left::new(), HashMap::new());
-        Self { keys, options, lenient, strange, kinds, failed: None }
+    /// Must be called on a Tokio runtime.
+    pub(super) fn new(keys: Keyspace, options: &Options, lenient: Lenience) -> Self {
+        let (batches, stored) = sync_channel::<Vec<StoredChange>>(BATCHES);
+        let (sender, understood) = sync_channel(BATCHES);
+        let decode = options.decode;
+        spawn_blocking(move || {
+            for batch in stored {
+                let batch = batch.into_iter().map(|it| Understood::new(&keys, decode, it));
+                if sender.send(batch.collect()).is_err() {
+                    return; // the builder has failed
+                }
+            }
+        });
+        let builder = spawn_blocking(move || Builder::new(lenient).run(&understood));
+        Self { batch: Vec::with_capacity(BATCH), batches, builder }
     }
 
     pub(super) fn add(&mut self, change: StoredChange) {
-        if self.failed.is_some() {
-            return;
+        self.batch.push(change);
+        if self.batch.len() == BATCH {
+            self.send();
         }
-        let key = change.key.clone();
-        let (revision, at_millis) = (change.revision, change.at_millis);
-        let strange = match understand(&self.keys, self.options.decode, change) {
+    }
+
+    fn send(&mut self) {
+        let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
+        // Nobody takes it if the builder has failed, which it says in the end.
+        _ = self.batches.send(batch);
+    }
+
+    /// Everything, what history costs, and the keys of what was left out.
+    pub(super) async fn finish(
+        mut self,
+        loaded: &crate::store::Loaded,
+    ) -> Result<(Root, usize, Left), OpenError> {
+        self.send();
+        drop(self.batches);
+        // A blocking task that runs cannot be cancelled, so that it failed means a panic.
+        let builder = self.builder.await.unwrap_or_else(|error| resume_unwind(error.into_panic()));
+        builder.finish(loaded)
+    }
+}
+
+impl Understood {
+    fn new(
+        keys: &Keyspace,
+        decode: fn(&TypeKey, Bytes) -> Result<Bytes, String>,
+        change: StoredChange,
+    ) -> Self {
+        let StoredChange { ref key, revision, at_millis, .. } = change;
+        let key = key.clone();
+        Self { key, revision, at_millis, outcome: understand(keys, decode, change) }
+    }
+}
+
+impl Builder {
+    fn new(lenient: Lenience) -> Self {
+        Self { lenient, strange: Left::new(), kinds: HashMap::new(), failed: None }
+    }
+
+    fn run(mut self, understood: &Receiver<Vec<Understood>>) -> Self {
+        for change in understood.iter().flatten() {
+            self.add(change);
+            if self.failed.is_some() {
+                break;
+            }
+        }
+        self
+    }
+
+    fn add(&mut self, understood: Understood) {
+        let Understood { key, revision, at_millis, outcome } = understood;
+        let strange = match outcome {
             Ok((place, new)) => return self.put(place, new, revision, at_millis),
             Err(strange) => strange,
         };
@@ -188,11 +280,7 @@ impl Loader {
         }));
     }
 
-    /// Everything, what history costs, and the keys of what was left out.
-    pub(super) fn finish(
-        self,
-        loaded: &crate::store::Loaded,
-    ) -> Result<(Root, usize, Left), OpenError> {
+    fn finish(self, loaded: &crate::store::Loaded) -> Result<(Root, usize, Left), OpenError> {
         if let Some(error) = self.failed {
             return Err(error);
         }

@@ -179,10 +179,10 @@ impl View {
     ) -> Result<Self, OpenError> {
         let shared = backend.is_shared();
         let lenient = if shared { Lenience::AllButEncrypted } else { Lenience::Nothing };
-        let mut loader = Loader::new(keys.clone(), options.clone(), lenient);
+        let mut loader = Loader::new(keys.clone(), &options, lenient);
         let reach =
             backend.load(&mut |change| loader.add(change)).await.map_err(OpenError::Store)?;
-        let (mut root, history_bytes, strange) = loader.finish(&reach)?;
+        let (mut root, history_bytes, strange) = loader.finish(&reach).await?;
         for kind in &options.kinds {
             root.kinds.entry(kind.clone()).or_insert_with(|| Arc::new(Kind::new(reach.floor)));
         }

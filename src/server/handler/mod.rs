@@ -8,6 +8,7 @@ mod docs;
 mod list;
 mod object;
 mod patch;
+mod sent;
 mod token;
 mod watch;
 
@@ -16,7 +17,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming as Stream;
 
 use crate::model::{Access as TypeAccess, Cluster, ClusterName, Revision, Shard, ShardName};
@@ -36,32 +36,18 @@ use super::metrics::{
     InFlight, Metrics, RequestKind, Scope as MetricsScope, StoreFacts, TypeLabels, Verb,
 };
 use super::path::{self, Endpoint, ResourcePath, Route, Scoped};
-use super::plan::{FieldValidation, Incoming, Subject};
+use super::plan::Subject;
 use super::present::{Compress, Presentation};
 use super::query::{ListOptions, Query};
-use super::status::{ApiError, Problem, Qualified, quoted};
+use super::status::{ApiError, Qualified, quoted};
 use super::types::{Asked as AskedType, Found, Registry, Served};
 
+pub use sent::BODY_BYTES_MAX;
 pub use token::Token;
 pub use watch::BOOKMARK_INTERVAL;
 
-/// The largest body of a request, in bytes: that of the original.
-pub const BODY_BYTES_MAX: usize = 3 << 20;
-
 /// How long anything but a watch may take, unless the client says less: that of the original.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// The longest name of a field manager, in bytes: that of the original.
-const MANAGER_BYTES_MAX: usize = 128;
-
-/// The media types of bodies.
-const BODIES: &str = "application/json, application/yaml";
-
-/// What Go clients send to types of Kubernetes if they are told to.
-const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
-
-/// What to do instead.
-const NO_PROTOBUF: &str = "this server reads no protobuf: send JSON (contentType application/json in the client's configuration)";
 
 /// How often a write that lost a race is planned again.
 const REPLANS_MAX: usize = 32;
@@ -460,11 +446,11 @@ impl Call<'_> {
         match verb {
             "get" => self.get().await,
             "list" => self.list().await,
-            "create" => self.create(read(body).await?).await,
-            "update" => self.update(read(body).await?).await,
-            "patch" => self.patch(read(body).await?).await,
-            "delete" => self.delete(read(body).await?).await,
-            "deletecollection" => self.delete_collection(read(body).await?).await,
+            "create" => self.create(sent::read(body).await?).await,
+            "update" => self.update(sent::read(body).await?).await,
+            "patch" => self.patch(sent::read(body).await?).await,
+            "delete" => self.delete(sent::read(body).await?).await,
+            "deletecollection" => self.delete_collection(sent::read(body).await?).await,
             _ => Err(ApiError::method_not_allowed(self.resource(), verb, "")),
         }
     }
@@ -526,76 +512,6 @@ impl Call<'_> {
         let include = self.query.get("includeObject");
         let says_origin = *self.cluster == Cluster::All;
         Encoder::new(self.served, &self.path.version, form, include, says_origin)
-    }
-
-    fn incoming(
-        &self,
-        body: Bytes,
-        subject: &Subject<'_>,
-        options: &'static str,
-    ) -> Result<Incoming, ApiError> {
-        self.check_manager(options)?;
-        let validation = self.field_validation(options)?;
-        Incoming::read(self.json(body)?, subject, validation)
-    }
-
-    /// The body as JSON, by the media type that the client gave it.
-    fn json(&self, body: Bytes) -> Result<Bytes, ApiError> {
-        let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
-        let media = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
-        match media.trim().to_ascii_lowercase().as_str() {
-            "" | "application/json" => Ok(body),
-            "application/yaml" => json_of_yaml(&body),
-            PROTOBUF => Err(ApiError::unsupported_because(NO_PROTOBUF, BODIES)),
-            _ => Err(ApiError::unsupported_media_type(BODIES)),
-        }
-    }
-
-    /// Checks the name of who says that it manages the fields. Nobody tracks it here.
-    fn check_manager(&self, options: &'static str) -> Result<(), ApiError> {
-        let name = self.query.get("fieldManager").unwrap_or_default();
-        let mut problems = Vec::new();
-        if name.len() > MANAGER_BYTES_MAX {
-            problems.push(Problem::too_long("fieldManager", MANAGER_BYTES_MAX));
-        }
-        if let Some((at, bad)) = name.chars().enumerate().find(|(_, it)| it.is_control()) {
-            let why = format!("invalid character U+{:04X} (at position {at})", u32::from(bad));
-            problems.push(Problem::invalid("fieldManager", &quoted(name.as_bytes()), &why));
-        }
-        if problems.is_empty() {
-            return Ok(());
-        }
-        let kind = Qualified { group: "meta.k8s.io", name: options };
-        Err(ApiError::invalid(kind, "", &problems))
-    }
-
-    /// What is to be done about unknown fields, as the request says.
-    fn field_validation(&self, options: &'static str) -> Result<FieldValidation, ApiError> {
-        let given = self.query.get("fieldValidation").unwrap_or_default();
-        given.parse().map_err(|()| {
-            let shown = quoted(given.as_bytes());
-            let known = ["", "Ignore", "Strict", "Warn"];
-            let problem = Problem::unsupported("fieldValidation", &shown, &known);
-            let kind = Qualified { group: "meta.k8s.io", name: options };
-            ApiError::invalid(kind, "", &[problem])
-        })
-    }
-}
-
-/// YAML is read as the JSON that it means.
-fn json_of_yaml(body: &Bytes) -> Result<Bytes, ApiError> {
-    let value: serde_json::Value = serde_yaml::from_slice(body).map_err(|error| {
-        ApiError::bad_request(format!("error converting YAML to JSON: yaml: {error}"))
-    })?;
-    Ok(value.to_string().into())
-}
-
-/// Reads the whole body of a request, within bounds.
-async fn read(body: Stream) -> Result<Bytes, ApiError> {
-    match Limited::new(body, BODY_BYTES_MAX).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::too_large(BODY_BYTES_MAX)),
-        Err(error) => Err(ApiError::bad_request(format!("failed to read the body: {error}"))),
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::executor::block_on;
@@ -71,6 +71,58 @@ fn a_batch_that_failed_is_gone_when_writes_go_on() {
         assert_eq!(revisions(&before.0), [1_000_001, 1_000_005]);
         drop(store);
         assert_eq!(load(&open(&dir)), before);
+    }
+}
+
+/// Fails at one step of all that there are, counted from zero.
+struct Once {
+    at: usize,
+    steps: AtomicUsize,
+}
+
+impl Once {
+    fn step(&self) -> io::Result<()> {
+        match self.steps.fetch_add(1, Ordering::Relaxed) == self.at {
+            true => Err(io::Error::from(io::ErrorKind::StorageFull)),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Observer for Once {
+    fn written(&self) -> io::Result<()> {
+        self.step()
+    }
+
+    fn synced(&self) -> io::Result<()> {
+        self.step()
+    }
+}
+
+#[test]
+fn an_error_at_any_step_of_any_write_loses_nothing_that_was_answered() {
+    const WRITES: usize = 24;
+    for at in 0..2 * WRITES {
+        let dir = scratch();
+        let fault = Arc::new(Once { at, steps: AtomicUsize::new(0) });
+        // Tables are written on the way, so that they are what is read in the end.
+        let options = EmbeddedOptions { observer: Some(fault), table_bytes: 1 << 10, ..options() };
+        let store = Embedded::open(&dir.path().join("store"), options).unwrap();
+        let mut answered = Vec::new();
+        let mut failed = Vec::new();
+        for number in 0..WRITES {
+            let batch = vec![put(&format!("/{number}"), &"x".repeat(300), None)];
+            match block_on(store.commit(batch)) {
+                Ok(given) => answered.extend(given.into_iter().map(|it| it.unwrap().0)),
+                Err(error) => failed.push((number, error.to_string())),
+            }
+        }
+        assert_eq!(failed.len(), 1, "one write fails, and the next is made: {failed:?}");
+        assert_eq!(failed[0].0, at / 2, "{failed:?}");
+        assert_eq!(store.trouble(), None, "it was opened again");
+        assert_eq!(revisions(&load(&store).0), answered, "the error was at step {at}");
+        drop(store);
+        assert_eq!(revisions(&load(&open(&dir)).0), answered, "the error was at step {at}");
     }
 }
 

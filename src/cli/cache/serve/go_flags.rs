@@ -3,7 +3,8 @@
 //! Names and defaults are the original's, so that whatever starts it starts us: a test
 //! harness, a Deployment of the operator. What means something here is obeyed; what
 //! does not (the embedded etcd's ports, a watch cache) is accepted, and the help and the
-//! log say why.
+//! log say why. Of our own flags there are those that somebody may need who can only add
+//! arguments to such a Deployment.
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -17,7 +18,7 @@ use super::args::PORT;
 use super::etcd::{COMPACTION_INTERVAL, EMBEDDED, EtcdFlags, HEALTH_TIMEOUT, REGISTRY_PREFIX};
 use super::logging::{LogFormat, LogSettings};
 use super::settings::{Ignored, Limits, Settings, SettingsError, serving_pair};
-use super::values::{parse_bool, parse_some_span, parse_span, path_or_none};
+use super::values::{ByteCount, parse_bool, parse_some_span, parse_span, path_or_none};
 use crate::server::Flavor;
 use crate::server::conn::TlsRules;
 use crate::server::conn::limits::STREAMS_MAX;
@@ -134,6 +135,11 @@ fn command() -> Command {
         .arg(flag("synthetic-delay", "DURATION", "Time that each request waits before anything else").default_value("0s").value_parser(parse_span))
         .arg(flag("logging-format", "FORMAT", "Form of the log").default_value("text").value_parser(value_parser!(LogFormat)))
         .arg(Arg::new("v").short('v').long("v").value_name("N").help("How much is logged").default_value("0").value_parser(value_parser!(u8)))
+        .args([
+            flag("history-bytes", "BYTES", "Memory for recent changes, which watches resume from").value_parser(value_parser!(ByteCount)),
+            flag("memory-limit", "BYTES", "Memory for objects and recent changes; 0 for no limit").value_parser(value_parser!(ByteCount)),
+            flag("prune-orphans-after", "DURATION", "Delete what a shard left that has been gone for this long").value_parser(parse_span),
+        ].map(|own| own.help_heading("Beyond the original")))
         .args(REFUSED.iter().map(|name| flag(name, "VALUE", "Refused").num_args(0..=1).hide(true)))
         .args(IGNORED_VALUES.iter().map(ignored))
         .args(IGNORED_SWITCHES.iter().map(|switch| {
@@ -156,6 +162,7 @@ fn settings(matches: &ArgMatches) -> Result<Settings, SettingsError> {
         return Err(SettingsError::NotDone { flag: format!("--{name}") });
     }
     let span = |name: &str| matches.get_one::<Duration>(name).copied().unwrap_or_default();
+    let bytes = |name: &str| matches.get_one::<ByteCount>(name).map(|&ByteCount(bytes)| bytes);
     let etcd = EtcdFlags {
         servers: text("etcd-servers"),
         prefix: text("etcd-prefix"),
@@ -193,9 +200,11 @@ fn settings(matches: &ArgMatches) -> Result<Settings, SettingsError> {
             .http2(!matches.get_one("disable-http2-serving").copied().unwrap_or(false)),
         limits: Limits {
             streams: streams.filter(|number| *number > 0).unwrap_or(STREAMS_MAX),
+            history_bytes: bytes("history-bytes"),
+            memory: bytes("memory-limit"),
             ..Limits::default()
         },
-        prune_orphans_after: None,
+        prune_orphans_after: Some(span("prune-orphans-after")).filter(|span| !span.is_zero()),
         synthetic_delay: matches.get_one("synthetic-delay").copied().unwrap_or(Duration::ZERO),
         compress: Compress::default(),
         log: LogSettings {
@@ -284,6 +293,16 @@ mod tests {
         assert_eq!(options.servers, ["http://localhost:2379"]);
         assert_eq!(options.compaction_interval, Duration::from_secs(60));
         assert_eq!((&*options.prefix, &*settings.key_prefix), ("/x", "/x"));
+    }
+
+    #[test]
+    fn some_of_our_own_flags_are_there_too() {
+        let own = ["--history-bytes=64MiB", "--memory-limit=1GiB", "--prune-orphans-after=24h"];
+        let settings = parsed(&[&["--client-ca-file=a"], &own[..]].concat());
+        assert_eq!(settings.limits.history_bytes, Some(64 << 20));
+        assert_eq!(settings.limits.memory, Some(1 << 30));
+        assert_eq!(settings.prune_orphans_after, Some(Duration::from_secs(24 * 60 * 60)));
+        assert_eq!(parsed(&["--client-ca-file=a"]).prune_orphans_after, None);
     }
 
     #[test]

@@ -1,0 +1,100 @@
+//! What a client sends beside the path: a body, and how it is to be taken.
+
+use bytes::Bytes;
+use http::header;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming as Stream;
+
+use super::Call;
+use crate::server::plan::{FieldValidation, Incoming, Subject};
+use crate::server::status::{ApiError, Problem, Qualified, quoted};
+
+/// The largest body of a request, in bytes: that of the original.
+pub const BODY_BYTES_MAX: usize = 3 << 20;
+
+/// The longest name of a field manager, in bytes: that of the original.
+const MANAGER_BYTES_MAX: usize = 128;
+
+/// The media types of bodies.
+const BODIES: &str = "application/json, application/yaml";
+
+/// What Go clients send to types of Kubernetes if they are told to.
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+
+/// What to do instead.
+const NO_PROTOBUF: &str = "this server reads no protobuf: send JSON (contentType application/json in the client's configuration)";
+
+impl Call<'_> {
+    pub(super) fn incoming(
+        &self,
+        body: Bytes,
+        subject: &Subject<'_>,
+        options: &'static str,
+    ) -> Result<Incoming, ApiError> {
+        self.check_manager(options)?;
+        let validation = self.field_validation(options)?;
+        Incoming::read(self.json(body)?, subject, validation)
+    }
+
+    /// The body as JSON, by the media type that the client gave it.
+    pub(super) fn json(&self, body: Bytes) -> Result<Bytes, ApiError> {
+        let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
+        let media = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
+        match media.trim().to_ascii_lowercase().as_str() {
+            "" | "application/json" => Ok(body),
+            "application/yaml" => json_of_yaml(&body),
+            PROTOBUF => Err(ApiError::unsupported_because(NO_PROTOBUF, BODIES)),
+            _ => Err(ApiError::unsupported_media_type(BODIES)),
+        }
+    }
+
+    /// Checks the name of who says that it manages the fields. Nobody tracks it here.
+    pub(super) fn check_manager(&self, options: &'static str) -> Result<(), ApiError> {
+        let name = self.query.get("fieldManager").unwrap_or_default();
+        let mut problems = Vec::new();
+        if name.len() > MANAGER_BYTES_MAX {
+            problems.push(Problem::too_long("fieldManager", MANAGER_BYTES_MAX));
+        }
+        if let Some((at, bad)) = name.chars().enumerate().find(|(_, it)| it.is_control()) {
+            let why = format!("invalid character U+{:04X} (at position {at})", u32::from(bad));
+            problems.push(Problem::invalid("fieldManager", &quoted(name.as_bytes()), &why));
+        }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let kind = Qualified { group: "meta.k8s.io", name: options };
+        Err(ApiError::invalid(kind, "", &problems))
+    }
+
+    /// What is to be done about unknown fields, as the request says.
+    pub(super) fn field_validation(
+        &self,
+        options: &'static str,
+    ) -> Result<FieldValidation, ApiError> {
+        let given = self.query.get("fieldValidation").unwrap_or_default();
+        given.parse().map_err(|()| {
+            let shown = quoted(given.as_bytes());
+            let known = ["", "Ignore", "Strict", "Warn"];
+            let problem = Problem::unsupported("fieldValidation", &shown, &known);
+            let kind = Qualified { group: "meta.k8s.io", name: options };
+            ApiError::invalid(kind, "", &[problem])
+        })
+    }
+}
+
+/// YAML is read as the JSON that it means.
+fn json_of_yaml(body: &Bytes) -> Result<Bytes, ApiError> {
+    let value: serde_json::Value = serde_yaml::from_slice(body).map_err(|error| {
+        ApiError::bad_request(format!("error converting YAML to JSON: yaml: {error}"))
+    })?;
+    Ok(value.to_string().into())
+}
+
+/// Reads the whole body of a request, within bounds.
+pub(super) async fn read(body: Stream) -> Result<Bytes, ApiError> {
+    match Limited::new(body, BODY_BYTES_MAX).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::too_large(BODY_BYTES_MAX)),
+        Err(error) => Err(ApiError::bad_request(format!("failed to read the body: {error}"))),
+    }
+}
