@@ -73,6 +73,11 @@ const TEMPLATE_METADATA: [&str; 5] = ["annotations", "finalizers", "labels", "na
 /// A number of something, with a unit: `500m`, `2Gi`, `1e3`.
 const QUANTITY: &str = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+))?$";
 
+/// Whether a path leads into a type of Kubernetes' own, which has more fields in each release.
+pub fn is_kubernetes_own(path: &str) -> bool {
+    path.split(['.', '[']).any(|name| FOREIGN.contains(&name))
+}
+
 /// The CRD of a kind, as a tree.
 pub fn crd(kind: Kind) -> Value {
     // Making one takes a thousand times as long as copying it.

@@ -45,7 +45,7 @@ pub use common::{
     KeyEncoding, KeyRotation, LoggingSpec, Metadata, ObjectReference, PodSpecTemplate, PodTemplate,
     RootShardReference, ServiceSpecTemplate, ServiceTemplate,
 };
-pub use crd::crd;
+pub use crd::{crd, is_kubernetes_own};
 pub use duration::Duration;
 pub use front_proxy::{
     AuthSpec, FrontProxy, FrontProxySpec, FrontProxyStatus, OidcCaFile, OidcConfig, PathMapping,
