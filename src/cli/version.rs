@@ -122,6 +122,9 @@ fn reached(args: ClusterArgs) -> Result<Option<Cluster>, CliError> {
     let is_named = args.kubeconfig.is_some() || args.context.is_some();
     let looked = block_on(async {
         let client = args.client().await?;
+        if is_named {
+            return look(&client).await.map(Some);
+        }
         if let Ok(looked) = timeout(PATIENCE, look(&client)).await {
             return looked.map(Some);
         }

@@ -102,7 +102,7 @@ async fn deletion_waits_for_finalizers_and_takes_what_is_owned() {
     let mut owner = deployment(1, "x");
     owner["metadata"] = json!({ "name": "a", "namespace": "default", "finalizers": ["x/y"] });
     let uid = cluster.put(&owner)["metadata"]["uid"].clone();
-    let owned = |name: &str| {
+    let dependent = |name: &str| {
         json!({
             "apiVersion": "v1", "kind": "Secret",
             "metadata": {
@@ -111,7 +111,7 @@ async fn deletion_waits_for_finalizers_and_takes_what_is_owned() {
             },
         })
     };
-    cluster.put(&owned("s"));
+    cluster.put(&dependent("s"));
     let api = deployments(&cluster);
     api.delete("a", &kube::api::DeleteParams::default()).await.unwrap();
     let live = cluster.get("deployments.apps", "default", "a").unwrap();

@@ -112,7 +112,8 @@ pub fn judge_secret(
         let broken = if *key == "tls.key" {
             pem::private_key(&value).err().map(|it| it.to_string())
         } else {
-            Certificate::from_pem(&value).err().map(|it| it.to_string())
+            let no_pem = pem::certificates(&value).err().map(|it| it.to_string());
+            no_pem.or_else(|| Certificate::from_pem(&value).err().map(|it| it.to_string()))
         };
         if let Some(broken) = broken {
             let message = format!("`{key}` of the Secret `{name}`: {broken}");
