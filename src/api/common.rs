@@ -190,7 +190,7 @@ pub struct PodSpecTemplate {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["ip"]))]
     pub host_aliases: Vec<HostAlias>,
-    /// Secrets to pull images with. They replace those of the image.
+    /// Secrets to pull images with, beside those of the image; kcp-operator takes these alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub image_pull_secrets: Vec<LocalObjectReference>,

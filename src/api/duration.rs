@@ -31,6 +31,11 @@ impl Duration {
         u64::try_from(self.nanos).ok().map(time::Duration::from_nanos)
     }
 
+    /// The span as Go prints it, whichever way it was written: `1h0m0s`.
+    pub fn canonical(&self) -> String {
+        duration::format(self.nanos)
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.text

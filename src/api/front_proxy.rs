@@ -194,6 +194,16 @@ pub enum WebhookVersion {
     V1,
 }
 
+impl WebhookVersion {
+    /// The version, as a flag has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::V1Beta1 => "v1beta1",
+            Self::V1 => "v1",
+        }
+    }
+}
+
 /// A Secret with a file of tokens.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -12,6 +12,8 @@
 //! * `check` holds a tree against the schema and the CEL rules that the Rust
 //!   types carry: the same that a CRD made from them would enforce.
 //! * `crd` makes the CRDs from the Rust types.
+//! * `cert_manager` has the foreign kinds that we write and wait for.
+//! * `version` is kcp's, which the tag of an image names.
 //! * `names` is what the operator calls the objects that it makes.
 //!
 //! # What is absent on purpose
@@ -21,6 +23,7 @@
 //! fields that it does not know, so whoever writes an object back uses the tree.
 
 mod cache_server;
+mod cert_manager;
 mod check;
 mod common;
 mod crd;
@@ -34,9 +37,15 @@ mod read;
 mod root_shard;
 mod shard;
 pub(crate) mod text;
+mod version;
 mod virtual_workspace;
 
 pub use cache_server::{CacheServer, CacheServerSpec, CacheServerStatus};
+pub use cert_manager::{
+    CERT_MANAGER, CaIssuer, CertManagerCondition, Certificate, CertificateSpec, CertificateStatus,
+    Issuer, IssuerSpec, IssuerStatus, KeyUsage, PrivateKey, READY, SecretTemplate,
+    SelfSignedIssuer, X509Subject,
+};
 pub use check::{Violation, fields_unknown_to, unknown_fields, violations};
 pub use common::{
     CertificateMetadata, CertificatePrivateKey, CertificateSpecTemplate, CertificateSubject,
@@ -69,6 +78,7 @@ pub use shard::{
     AuthorizationWebhook, CommonShardSpec, DataKeyReference, Shard, ShardCache, ShardSpec,
     ShardStatus,
 };
+pub use version::{KcpVersion, VersionError};
 pub use virtual_workspace::{
     InitContainer, VirtualWorkspace, VirtualWorkspaceSpec, VirtualWorkspaceStatus,
     VirtualWorkspaceTarget,
@@ -82,3 +92,7 @@ pub const VERSION: &str = "v1alpha1";
 pub const API_VERSION: &str = "operator.kcp.io/v1alpha1";
 /// The domain of a cluster's services when an object names none.
 pub const CLUSTER_DOMAIN: &str = "cluster.local";
+/// The annotation that says what an object is meant for.
+pub const PROFILE_ANNOTATION: &str = "kcpctl.io/profile";
+/// Its value for an installation that people depend on.
+pub const PRODUCTION: &str = "production";

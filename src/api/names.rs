@@ -4,6 +4,8 @@
 //! so two servers of different kinds can want one name: see
 //! `installation::validate`.
 
+use std::collections::BTreeMap;
+
 use super::CLUSTER_DOMAIN;
 
 /// The port of every shard, cache server and virtual workspace server.
@@ -43,6 +45,18 @@ pub fn virtual_workspace_server(name: &str) -> String {
 pub fn service_host(service: &str, namespace: &str, cluster_domain: Option<&str>) -> String {
     let domain = cluster_domain.filter(|it| !it.is_empty()).unwrap_or(CLUSTER_DOMAIN);
     format!("{service}.{namespace}.svc.{domain}")
+}
+
+/// The labels that the operator gives to a server's pods, which its selectors use.
+pub fn app_labels(instance: &str, component: &str) -> BTreeMap<String, String> {
+    [
+        ("app.kubernetes.io/component", component),
+        ("app.kubernetes.io/instance", instance),
+        ("app.kubernetes.io/managed-by", "kcp-operator"),
+        ("app.kubernetes.io/name", "kcp"),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into()
 }
 
 /// Certificates, each with a Secret of its own name, that a root shard has.

@@ -139,6 +139,15 @@ impl Object {
         each!(self, it => it.metadata.namespace.as_deref(), other => None)
     }
 
+    /// Puts the object into a namespace.
+    pub fn set_namespace(&mut self, value: &str) {
+        if let Self::Other { namespace, .. } = self {
+            *namespace = Some(value.to_owned());
+            return;
+        }
+        each!(self, it => it.metadata.namespace = Some(value.to_owned()), other => ());
+    }
+
     /// The object as a tree; nothing for an object whose type is not known.
     ///
     /// # Errors

@@ -213,6 +213,18 @@ pub enum AuditWebhookMode {
     BlockingStrict,
 }
 
+impl AuditWebhookMode {
+    /// The mode as a flag has it, unless it is the server's default.
+    pub const fn as_flag(self) -> Option<&'static str> {
+        match self {
+            Self::Unset => None,
+            Self::Batch => Some("batch"),
+            Self::Blocking => Some("blocking"),
+            Self::BlockingStrict => Some("blocking-strict"),
+        }
+    }
+}
+
 /// Who else is asked what a user may do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AuthorizationSpec {

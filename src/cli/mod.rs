@@ -13,13 +13,16 @@ mod crds;
 mod delete;
 mod diff;
 mod files;
+mod findings;
 mod help;
 mod init;
 mod installations;
 mod kubeconfig;
 mod man;
 mod manifests;
+mod render;
 mod runtime;
+mod sources;
 mod status;
 mod validate;
 mod version;
@@ -63,6 +66,7 @@ enum Command {
     Delete(delete::DeleteArgs),
     Status(status::StatusArgs),
     Check(check::CheckArgs),
+    Render(render::RenderArgs),
     #[command(subcommand)]
     Cache(cache::Command),
     #[command(subcommand)]
@@ -118,6 +122,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
         Command::Delete(args) => delete::run(args),
         Command::Status(args) => status::run(args),
         Command::Check(args) => check::run(args),
+        Command::Render(args) => render::run(args),
         Command::Cache(command) => cache::run(command),
         Command::Kubeconfig(command) => kubeconfig::run(command),
         Command::Crds(args) => crds::run(args),

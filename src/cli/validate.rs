@@ -5,11 +5,14 @@
 //! No rule is here: those are in `installation`, and hold for what `init` writes too.
 //! Nothing asks a server.
 
+use std::path::PathBuf;
+
 use anyhow::anyhow;
 
-use super::manifests::{self, ManifestArgs, Sources};
+use super::findings;
+use super::sources::{self, Sources};
 use crate::error::{CliError, Kind};
-use crate::installation::{self, Profile, Severity};
+use crate::installation::{self, Profile};
 use crate::term::{self, Output};
 
 const EXAMPLES: &str = "\
@@ -34,8 +37,13 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ValidateArgs {
-    #[command(flatten)]
-    manifests: ManifestArgs,
+    /// Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated
+    #[arg(short, long = "filename", value_name = "FILE|DIR", required = true)]
+    filenames: Vec<PathBuf>,
+
+    /// Read the folders within a folder too
+    #[arg(short = 'R', long)]
+    recursive: bool,
 
     /// Choose what the installation is meant for
     #[arg(long, value_enum, default_value_t)]
@@ -56,42 +64,24 @@ enum Format {
 }
 
 pub(super) fn run(args: ValidateArgs) -> Result<(), CliError> {
-    let ValidateArgs { manifests: ManifestArgs { filenames, recursive }, profile, output } = args;
+    let ValidateArgs { filenames, recursive, profile, output } = args;
     let sources = Sources::open(&filenames, recursive);
     let reading = sources.read();
-    let findings = installation::validate_all(&reading, profile);
+    let found = installation::validate_all(&reading, profile);
     let objects = reading.documents.len() + reading.rejected.len();
-    let reports = manifests::locate(findings, &reading, &sources);
+    let reports = findings::locate(found, &reading, &sources);
 
     let mut out = Output::stdout();
     match output {
-        Format::Text => manifests::print(&reports, &mut out)?,
-        Format::Json => manifests::print_json(&reports, objects, &mut out)?,
+        Format::Text => findings::print(&reports, &mut out)?,
+        Format::Json => findings::print_json(&reports, objects, &mut out)?,
     }
     out.finish()?;
 
-    let unread = sources.failures();
-    if !unread.is_empty() {
-        for failure in &unread[..unread.len() - 1] {
-            term::warn(failure);
-        }
-        let cause = anyhow!("{}", unread[unread.len() - 1]);
-        return Err(CliError::new(Kind::Config, cause)
-            .hint("what is in there was not checked, and may be missed by the rest"));
-    }
-    if objects == 0 {
-        return Err(manifests::nothing_in(&filenames));
-    }
-    let errors = reports.iter().filter(|it| it.severity == Severity::Error).count();
-    let warnings = reports.len() - errors;
-    let found = match (errors, warnings) {
-        (0, 0) => "nothing is wrong".to_owned(),
-        (0, _) => term::count(warnings, "warning"),
-        (_, 0) => term::count(errors, "error"),
-        _ => format!("{} and {}", term::count(errors, "error"), term::count(warnings, "warning")),
-    };
-    let summary = format!("{found} in {}", term::count(objects, "object"));
-    if errors > 0 {
+    sources.complete("what is in there was not checked, and may be missed by the rest")?;
+    sources::not_empty(objects, &filenames)?;
+    let summary = findings::summary(&reports, objects);
+    if findings::errors(&reports) > 0 {
         return Err(CliError::new(Kind::Findings, anyhow!(summary)));
     }
     term::say(&summary);

@@ -84,7 +84,7 @@ impl Builder<'_> {
                 ..CacheServerSpec::default()
             };
             let mut object = CacheServer::new(&cache.name, spec);
-            object.metadata = self.metadata(&cache.name);
+            object.metadata = self.server_metadata(&cache.name);
             let mut comments = self.etcd_comments(&cache.name, &cache.etcd);
             comments.push(self.issuer_comment());
             manifests.push(manifest(
@@ -116,7 +116,7 @@ impl Builder<'_> {
             common: self.common(&root.name, "rootshard", root.replicas, &root.etcd),
         };
         let mut object = api::RootShard::new(&root.name, spec);
-        object.metadata = self.metadata(&root.name);
+        object.metadata = self.server_metadata(&root.name);
         let mut comments = self.etcd_comments(&root.name, &root.etcd);
         comments.push(Comment::new(
             "spec.external",
@@ -143,7 +143,7 @@ impl Builder<'_> {
                 common: self.common(&shard.name, "shard", shard.replicas, &shard.etcd),
             };
             let mut object = api::Shard::new(&shard.name, spec);
-            object.metadata = self.metadata(&shard.name);
+            object.metadata = self.server_metadata(&shard.name);
             manifests.push(manifest(
                 "shard",
                 &shard.name,
@@ -174,7 +174,7 @@ impl Builder<'_> {
             ..FrontProxySpec::default()
         };
         let mut object = api::FrontProxy::new(&proxy.name, spec);
-        object.metadata = self.metadata(&proxy.name);
+        object.metadata = self.server_metadata(&proxy.name);
         let comments = vec![
             Comment::new(
                 "spec.external",
@@ -267,6 +267,13 @@ impl Builder<'_> {
             namespace: Some(self.topology.namespace.clone()),
             ..ObjectMeta::default()
         }
+    }
+
+    /// The metadata of what runs: `kcpctl render` heeds the profile.
+    fn server_metadata(&self, name: &str) -> ObjectMeta {
+        let profile = (api::PROFILE_ANNOTATION.to_owned(), api::PRODUCTION.to_owned());
+        let annotations = (self.topology.profile == Profile::Production).then(|| [profile].into());
+        ObjectMeta { annotations, ..self.metadata(name) }
     }
 
     /// Absent where the operator's default is meant.
@@ -365,7 +372,7 @@ impl Builder<'_> {
         }
         let constraint = |key: &str, unsatisfiable: &str| SpreadConstraint {
             label_selector: Some(LabelSelector {
-                match_labels: Some(extras::app_labels(name, component)),
+                match_labels: Some(names::app_labels(name, component)),
                 ..LabelSelector::default()
             }),
             // Each rollout spreads on its own, or new pods would wait for old ones.

@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::topology::{Profile, TargetRef};
-use super::version::KcpVersion;
 use crate::api::Duration;
+use crate::api::KcpVersion;
 
 /// A topology file.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]

@@ -1,8 +1,6 @@
 //! What stands beside the operator's objects: an issuer, etcds for development,
 //! and budgets that keep an installation up while nodes are drained.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use serde_json::json;
 
@@ -18,18 +16,6 @@ const ETCD_IMAGE: &str = "quay.io/coreos/etcd:v3.5.21";
 const ETCD_DISK: &str = "4Gi";
 /// A user that owns nothing else.
 const ETCD_USER: i64 = 65_532;
-
-/// The labels that the operator gives to a server's pods, which its selectors use.
-pub(super) fn app_labels(name: &str, component: &str) -> BTreeMap<String, String> {
-    [
-        ("app.kubernetes.io/component", component),
-        ("app.kubernetes.io/instance", name),
-        ("app.kubernetes.io/managed-by", "kcp-operator"),
-        ("app.kubernetes.io/name", "kcp"),
-    ]
-    .map(|(key, value)| (key.to_owned(), value.to_owned()))
-    .into()
-}
 
 /// The issuer that signs the root CAs.
 pub(super) fn issuer(topology: &Topology) -> Manifest {
@@ -180,7 +166,7 @@ pub(super) fn disruption_budgets(topology: &Topology) -> serde_yaml::Result<Vec<
                 "maxUnavailable": 1,
                 // A pod that is not ready keeps nobody up, so it may go.
                 "unhealthyPodEvictionPolicy": "AlwaysAllow",
-                "selector": { "matchLabels": app_labels(name, component) },
+                "selector": { "matchLabels": names::app_labels(name, component) },
             })),
         };
         Ok(Manifest {

@@ -86,6 +86,8 @@ pub struct Finding {
     pub hint: String,
     /// Where to look for it, if its subject alone does not say.
     pub at: Option<At>,
+    /// Whether only kcp-operator has this trouble: what kcpctl renders itself is right.
+    pub operator_only: bool,
 }
 
 /// Where a finding stands.
@@ -275,6 +277,7 @@ impl Finding {
             message: message.into(),
             hint: hint.into(),
             at: None,
+            operator_only: false,
         }
     }
 
@@ -282,6 +285,12 @@ impl Finding {
     #[must_use]
     pub fn at(self, at: At) -> Self {
         Self { at: Some(at), ..self }
+    }
+
+    /// The same, as a trouble of kcp-operator alone.
+    #[must_use]
+    pub fn operator_only(self) -> Self {
+        Self { operator_only: true, ..self }
     }
 
     /// The same as a warning.

@@ -27,8 +27,8 @@ mod overrides;
 mod resolve;
 mod topology;
 mod validate;
-mod version;
 
+pub use crate::api::KcpVersion;
 pub use build::build;
 pub use draft::{
     CacheDraft, CacheMode, Draft, EtcdDraft, EtcdMode, ExternalDraft, FrontProxyDraft, ImageDraft,
@@ -43,4 +43,3 @@ pub use topology::{
     RootShard, Shard, TargetKind, TargetRef, Topology,
 };
 pub use validate::{check_topology, is_host, validate, validate_all};
-pub use version::KcpVersion;

@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use super::draft::{CacheMode, EtcdMode};
 use super::topology::Profile;
-use super::version::KcpVersion;
 use crate::api::Duration;
+use crate::api::KcpVersion;
 
 /// Far more than any installation has, and few enough to list.
 const SHARDS_MAX: usize = 100;

@@ -9,7 +9,7 @@ use super::topology::{
     API_VERSION, Cache, Etcd, External, FrontProxy, Image, Issuer, KIND, Kubeconfig, Profile,
     RootShard, Shard, TargetKind, TargetRef, Topology,
 };
-use super::version::KcpVersion;
+use crate::api::KcpVersion;
 use crate::api::{self, Duration, names};
 
 /// The image of kcp's own releases.

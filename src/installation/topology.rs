@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::version::KcpVersion;
+use crate::api::KcpVersion;
 use crate::api::{Duration, text};
 
 /// `apiVersion` of a topology file.

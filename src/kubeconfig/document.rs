@@ -93,6 +93,16 @@ impl Kubeconfig {
         yaml::render(&self.to_value())
     }
 
+    /// The document as YAML, without saying what kind of document it is.
+    pub fn to_bare_yaml(&self) -> String {
+        let mut value = self.to_value();
+        if let Value::Mapping(fields) = &mut value {
+            fields
+                .retain(|key, _| !["apiVersion", "kind"].iter().any(|it| key.as_str() == Some(it)));
+        }
+        yaml::render(&value)
+    }
+
     /// The document as a tree.
     pub(super) fn to_value(&self) -> Value {
         let Self { clusters, contexts, current_context, users } = self;

@@ -84,3 +84,61 @@ fn parse_number(number: &str, unit: i128) -> Option<i128> {
     }
     Some(nanos)
 }
+
+/// A span of nanoseconds as Go prints it: `87600h0m0s`, `1m30s`, `1.5ms`.
+pub fn format(nanos: i64) -> String {
+    const SECOND: u64 = 1_000_000_000;
+    let sign = if nanos < 0 { "-" } else { "" };
+    let nanos = nanos.unsigned_abs();
+    let text = match nanos {
+        0 => return "0s".to_owned(),
+        1..1_000 => format!("{nanos}ns"),
+        1_000..1_000_000 => format!("{}µs", decimal(nanos, 1_000)),
+        1_000_000..SECOND => format!("{}ms", decimal(nanos, 1_000_000)),
+        _ => {
+            let (hours, minutes) = (nanos / SECOND / 3600, nanos / SECOND / 60 % 60);
+            let seconds = decimal(nanos % (60 * SECOND), SECOND);
+            match (hours, minutes) {
+                (0, 0) => format!("{seconds}s"),
+                (0, minutes) => format!("{minutes}m{seconds}s"),
+                (hours, minutes) => format!("{hours}h{minutes}m{seconds}s"),
+            }
+        }
+    };
+    format!("{sign}{text}")
+}
+
+/// `nanos` in units of `unit`, a power of ten, without zeros at its end.
+fn decimal(nanos: u64, unit: u64) -> String {
+    let digits = unit.ilog10() as usize;
+    let (whole, rest) = (nanos / unit, nanos % unit);
+    let fraction = format!("{rest:0digits$}");
+    let fraction = fraction.trim_end_matches('0');
+    if fraction.is_empty() { whole.to_string() } else { format!("{whole}.{fraction}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_printed_as_go_prints_them() {
+        for (text, printed) in [
+            ("0", "0s"),
+            ("1ns", "1ns"),
+            ("1100ns", "1.1µs"),
+            ("2.2ms", "2.2ms"),
+            ("1ms", "1ms"),
+            ("1.5s", "1.5s"),
+            ("60s", "1m0s"),
+            ("90s", "1m30s"),
+            ("1h", "1h0m0s"),
+            ("8766h", "8766h0m0s"),
+            ("36h30m1.25s", "36h30m1.25s"),
+            ("-90s", "-1m30s"),
+            ("10s", "10s"),
+        ] {
+            assert_eq!(parse(text).map(format).as_deref(), Ok(printed), "{text}");
+        }
+    }
+}

@@ -48,6 +48,7 @@ mod presentation;
 mod prune;
 mod python_client;
 mod recoveries;
+mod render;
 mod restarts;
 mod scenarios;
 mod serve;

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::{World, find, name};
+use crate::api::KcpVersion;
 use crate::api::{
     CertificateTemplates, Certificates, ExternalConfig, FrontProxy, ImageSpec, Kubeconfig, Object,
     RootShard, ServiceTemplate,
 };
 use crate::installation::finding::{Code, Finding, Subject};
-use crate::installation::version::KcpVersion;
 
 /// The shortest life that cert-manager gives a certificate.
 const VALIDITY_MIN: Duration = Duration::from_secs(3600);
@@ -155,7 +155,9 @@ fn certificate_source(
         ),
         _ => return,
     };
-    findings.push(Finding::error(Code::CertificateSource, subject, path, message, hint));
+    let finding = Finding::error(Code::CertificateSource, subject, path, message, hint);
+    // A CA that was brought is the one that we mount and sign with.
+    findings.push(if ca_secret_ref.is_some() { finding.operator_only() } else { finding });
 }
 
 /// Whether `host` is a DNS name or an IPv4 address.
@@ -318,6 +320,6 @@ fn services(object: &Object, findings: &mut Vec<Finding>) {
             format!("the operator never comes to rest on a Service of type `{kind}` here"),
             "leave it `ClusterIP`, and add a Service of your own with the same selector",
         );
-        findings.push(finding.warn());
+        findings.push(finding.warn().operator_only());
     }
 }

@@ -8,12 +8,12 @@ use std::net::IpAddr;
 use http::Uri;
 
 use super::{World, find, name};
+use crate::api::KcpVersion;
 use crate::api::{
     CLUSTER_DOMAIN, CertificateTemplates, CommonShardSpec, ImageSpec, Object, ObjectReference,
     RootShard, VirtualWorkspace, names,
 };
 use crate::installation::finding::{Code, Finding, Subject};
-use crate::installation::version::KcpVersion;
 
 /// The certificate that a server shows.
 const SERVER: &str = "server";
@@ -135,7 +135,7 @@ fn internal_proxy(root: &RootShard, findings: &mut Vec<Finding>) {
         return;
     }
     let host = host.unwrap_or_else(|| names::service_host(&service, "NAMESPACE", Some(domain)));
-    findings.push(Finding::error(
+    let finding = Finding::error(
         Code::UncoveredName,
         Subject::typed(root),
         "spec.clusterDomain",
@@ -144,7 +144,8 @@ fn internal_proxy(root: &RootShard, findings: &mut Vec<Finding>) {
              certificate: it could manage nothing inside kcp"
         ),
         "add the name to `spec.proxy.certificateTemplates.server.spec.dnsNames`",
-    ));
+    );
+    findings.push(finding.operator_only());
 }
 
 /// Shards dial the external name of their server of virtual workspaces; the operator
@@ -164,14 +165,19 @@ fn virtual_workspace(world: &World<'_>, server: &VirtualWorkspace, findings: &mu
     let path = "spec.external.hostname";
     let templates = &server.spec.certificate_templates;
     covered(&Subject::typed(server), path, host, generated, templates, findings);
+    // We put the name into the certificate, unless a template replaces what is in there.
+    let mut ours = Vec::new();
+    covered(&Subject::typed(server), path, host, true, templates, &mut ours);
+    let operator_only = ours.is_empty();
     let is_used = |common: &CommonShardSpec| {
         common.kcp_virtual_workspace.as_ref().is_some_and(|it| it.name == name(server))
     };
     let used = world.roots.iter().any(|it| is_used(&it.spec.common))
         || world.shards.iter().any(|it| is_used(&it.spec.common));
-    if !used {
-        // Nobody but users dials it, and they may trust another certificate in front of it.
-        for finding in &mut findings[before..] {
+    for finding in &mut findings[before..] {
+        finding.operator_only = operator_only;
+        if !used {
+            // Nobody but users dials it, and they may trust another certificate in front of it.
             *finding = finding.clone().warn();
         }
     }
@@ -199,7 +205,7 @@ fn shared_issuer(world: &World<'_>, root: &RootShard, findings: &mut Vec<Finding
         ),
         "use an operator from 0.7.1 on, or a self-signed issuer",
     );
-    findings.push(finding.warn());
+    findings.push(finding.warn().operator_only());
 }
 
 /// Whether an issuer signs with its own key alone; nothing if it is not among the documents.

@@ -9,6 +9,12 @@ use crate::installation::finding::{Code, Finding, Subject};
 
 /// The longest label value, which the operator makes of a kubeconfig's name.
 const LABEL_LEN_MAX: usize = 63;
+/// The longest name of a Service or a volume.
+const DNS_LABEL_LEN_MAX: usize = 63;
+/// The longest common name of a certificate.
+const COMMON_NAME_LEN_MAX: usize = 64;
+/// The longest volume that is named after a root shard and a front-proxy, which may be `proxy`.
+const DYNAMIC_KUBECONFIG: &str = "--dynamic-kubeconfig";
 /// The longest name that kcp takes for a shard; the root shard is always `root`.
 const ROOT: &str = "root";
 
@@ -39,7 +45,7 @@ pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
         let most = longest_name(&names::FRONT_PROXY_CERTIFICATES) - 1;
         let both = name(*proxy).len() + root.name.len();
         if both > most {
-            findings.push(Finding::error(
+            let finding = Finding::error(
                 Code::NameLength,
                 Subject::typed(*proxy),
                 "metadata.name",
@@ -49,7 +55,9 @@ pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
                     root.name
                 ),
                 "give one of them a shorter name",
-            ));
+            );
+            let fits = both + DYNAMIC_KUBECONFIG.len() <= DNS_LABEL_LEN_MAX;
+            findings.push(if fits { finding.operator_only() } else { finding });
         }
     }
     for shard in world.shards.iter().filter(|it| name(**it) == ROOT) {
@@ -93,12 +101,29 @@ fn length(object: &Object, subject: &Subject) -> Option<Finding> {
     };
     let length = object.name().len();
     (length > most).then(|| {
-        Finding::error(
+        let finding = Finding::error(
             Code::NameLength,
             subject,
             "metadata.name",
             format!("the name has {length} characters, the operator can manage {most}"),
             "give it a shorter name",
-        )
+        );
+        if length <= room(object) { finding.operator_only() } else { finding }
     })
+}
+
+/// How long a name may be before Kubernetes or cert-manager refuses what is made from it.
+fn room(object: &Object) -> usize {
+    let service = |name: String| DNS_LABEL_LEN_MAX - name.len();
+    match object {
+        // A volume of the internal proxy.
+        Object::RootShard(_) => DNS_LABEL_LEN_MAX - DYNAMIC_KUBECONFIG.len() - "proxy".len(),
+        Object::Shard(_) => {
+            COMMON_NAME_LEN_MAX - names::SHARD_CERTIFICATES[6].len() - "-shard-".len()
+        }
+        Object::CacheServer(_) => service(names::cache_server("")),
+        Object::VirtualWorkspace(_) => service(names::virtual_workspace_server("")),
+        Object::FrontProxy(_) => service(names::front_proxy_server("")),
+        Object::Kubeconfig(_) | Object::Other { .. } => LABEL_LEN_MAX,
+    }
 }

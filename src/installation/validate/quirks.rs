@@ -1,12 +1,12 @@
 //! Fields that the operator accepts and then does something else with.
 //!
 //! Each is a fact of the operator, not of Kubernetes: where it is mended there, the
-//! rule goes.
+//! rule goes. What `kcpctl render` makes right is marked as a trouble of the operator alone.
 
 use super::World;
+use crate::api::KcpVersion;
 use crate::api::{AuthSpec, CommonShardSpec};
 use crate::installation::finding::{Code, Finding, Subject};
-use crate::installation::version::KcpVersion;
 
 pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
     for root in &world.roots {
@@ -24,7 +24,8 @@ pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
         if proxy.spec.external.is_none() && proxy.spec.external_hostname.is_some() {
             let message = "the operator's CRD refuses this deprecated field without `external`";
             let hint = "set `spec.external` instead";
-            findings.push(ineffective(&subject, "spec.externalHostname", message, hint).warn());
+            let finding = ineffective(&subject, "spec.externalHostname", message, hint);
+            findings.push(finding.warn().operator_only());
         }
     }
     for server in &world.workspaces {
@@ -49,7 +50,7 @@ pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
                 ),
                 "use a tag without `-`",
             );
-            findings.push(finding.warn());
+            findings.push(finding.warn().operator_only());
         }
     }
 }
@@ -61,12 +62,13 @@ fn ineffective(subject: &Subject, path: &str, message: &str, hint: &str) -> Find
 fn shard(subject: &Subject, common: &CommonShardSpec, findings: &mut Vec<Finding>) {
     let webhook = common.audit.as_ref().and_then(|it| it.webhook.as_ref());
     if webhook.is_some_and(|it| it.truncate_max_event_size.is_some_and(|it| it != 0)) {
-        findings.push(ineffective(
+        let finding = ineffective(
             subject,
             "spec.audit.webhook.truncateMaxEventSize",
             "the operator passes this as a flag that kcp does not know, and kcp does not start",
             "remove it, and set `--audit-webhook-truncate-max-event-size` with `spec.extraArgs`",
-        ));
+        );
+        findings.push(finding.operator_only());
     }
     let Some(own) = &common.auth else { return };
     auth(subject, own, findings);
@@ -85,12 +87,13 @@ fn auth(subject: &Subject, auth: &AuthSpec, findings: &mut Vec<Finding>) {
     let Some(oidc) = &auth.oidc else { return };
     if oidc.ca_file_ref.as_ref().is_some_and(|it| it.key.as_deref().unwrap_or_default().is_empty())
     {
-        findings.push(ineffective(
+        let finding = ineffective(
             subject,
             "spec.auth.oidc.caFileRef.key",
             "without a key the operator names a folder where kcp needs a file",
             "name the key, such as `ca.crt`",
-        ));
+        );
+        findings.push(finding.operator_only());
     }
     if oidc.client_secret.is_some() {
         let path = "spec.auth.oidc.clientSecret";
@@ -107,7 +110,7 @@ fn several_groups(subject: &Subject, auth: &AuthSpec, findings: &mut Vec<Finding
         ("passOnGroups", "pass-on-groups", &auth.pass_on_groups),
     ] {
         if groups.len() > 1 {
-            findings.push(ineffective(
+            let finding = ineffective(
                 subject,
                 &format!("spec.auth.{field}"),
                 "the operator hands several groups to kcp as one group with commas in its name, \
@@ -116,7 +119,8 @@ fn several_groups(subject: &Subject, auth: &AuthSpec, findings: &mut Vec<Finding
                     "name one group, and the others with `--authentication-{flag}` in \
                           `spec.extraArgs`"
                 ),
-            ));
+            );
+            findings.push(finding.operator_only());
         }
     }
 }

@@ -58,13 +58,24 @@ impl Spoilt {
         )
     }
 
-    #[track_caller]
-    fn finds(self, expected: &[&str]) {
+    fn findings(self) -> Vec<Finding> {
         let objects: Vec<String> = self.0.iter().map(ToString::to_string).collect();
         let text = format!("---\n{}", objects.join("\n---\n"));
-        let documents = read_documents(&text, "all.yaml").unwrap();
-        let found: Vec<String> = validate(&documents).iter().map(ToString::to_string).collect();
+        validate(&read_documents(&text, "all.yaml").unwrap())
+    }
+
+    #[track_caller]
+    fn finds(self, expected: &[&str]) {
+        let found: Vec<String> = self.findings().iter().map(ToString::to_string).collect();
         assert_eq!(found, expected);
+    }
+
+    /// The one finding is a trouble of the operator alone, or of everybody.
+    #[track_caller]
+    fn blames_the_operator_alone(self, expected: bool) {
+        let found = self.findings();
+        let [finding] = &found[..] else { panic!("{found:#?}") };
+        assert_eq!(finding.operator_only, expected, "{finding}");
     }
 }
 
@@ -378,6 +389,50 @@ fn fields_that_the_operator_gets_wrong_are_named() {
         "KCP0020 CacheServer/cache: spec.image.tag: the operator takes `v0.32.3-fips` for a version \
          before 0.30.2, and starts the cache server without the client CA that it asks for",
     ]);
+}
+
+#[test]
+fn what_only_the_operator_gets_wrong_is_told_from_the_rest() {
+    let own = json!({ "caSecretRef": { "name": "mine" } });
+    let both = json!({ "caSecretRef": { "name": "mine" }, "issuerRef": { "name": "selfsigned" } });
+    let hook = json!({ "webhook": { "truncateMaxEventSize": 7 } });
+    let groups = json!({ "dropGroups": ["a", "b"] });
+    let tokens = json!({ "enabled": true });
+    let oidc = json!({ "issuerURL": "https://id", "clientID": "a", "caFileRef": { "name": "ca" } });
+    let oidc = json!({ "oidc": oidc, "serviceAccount": tokens });
+    let balanced = json!({ "spec": { "type": "LoadBalancer" } });
+    for (subject, pointer, value, alone) in [
+        ("RootShard/root", "/spec/certificates", own.clone(), true),
+        ("RootShard/root", "/spec/certificates", both, true),
+        ("CacheServer/cache", "/spec/certificates", own, true),
+        ("CacheServer/cache", "/spec/certificates", json!({}), false),
+        ("CacheServer/cache", "/spec/image/tag", json!("v0.33.0-rc.1"), true),
+        ("CacheServer/cache", "/spec/image/tag", json!("v0.29.0"), false),
+        ("RootShard/root", "/spec/clusterDomain", json!("corp"), true),
+        ("Shard/shard-1", "/spec/audit", hook, true),
+        ("Shard/shard-1", "/spec/auth", oidc, true),
+        ("Shard/shard-1", "/spec/serviceTemplate", balanced, true),
+        ("FrontProxy/main", "/spec/auth", groups, true),
+        ("FrontProxy/main", "/spec/replicas", json!(-1), false),
+    ] {
+        Spoilt::new().set(subject, pointer, value).blames_the_operator_alone(alone);
+    }
+    // What Kubernetes and cert-manager have room for is ours to make.
+    for (subject, most, over) in
+        [("Shard/shard-1", 27, 28), ("CacheServer/cache", 50, 51), ("FrontProxy/main", 39, 40)]
+    {
+        let copy = |length: usize| {
+            let name = "x".repeat(length);
+            let kind = subject.split('/').next().unwrap();
+            if kind == "Shard" {
+                Spoilt::new().shard(&name)
+            } else {
+                Spoilt::new().copy(subject, &name)
+            }
+        };
+        copy(most).blames_the_operator_alone(true);
+        copy(over).blames_the_operator_alone(false);
+    }
 }
 
 #[test]

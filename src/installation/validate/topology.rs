@@ -1,8 +1,8 @@
 //! What a topology promises by its profile, and what its objects can no longer show.
 
+use crate::api::KcpVersion;
 use crate::installation::finding::{Code, Finding, Subject};
 use crate::installation::topology::{Etcd, Profile, Topology};
-use crate::installation::version::KcpVersion;
 
 /// The longest name of a namespace.
 const LABEL_LEN_MAX: usize = 63;

@@ -82,10 +82,10 @@ struct Once {
 
 impl Once {
     fn step(&self) -> io::Result<()> {
-        match self.steps.fetch_add(1, Ordering::Relaxed) == self.at {
-            true => Err(io::Error::from(io::ErrorKind::StorageFull)),
-            false => Ok(()),
+        if self.steps.fetch_add(1, Ordering::Relaxed) == self.at {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
         }
+        Ok(())
     }
 }
 

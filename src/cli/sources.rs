@@ -3,7 +3,11 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
+
 use crate::api::{self, Reading};
+use crate::error::{CliError, Kind};
+use crate::term;
 
 /// The longest file, in bytes: far more than an installation has.
 const FILE_LEN_MAX: u64 = 4 << 20;
@@ -13,13 +17,13 @@ const FILES_MAX: usize = 10_000;
 const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// Every file, in the order in which it was named or found.
-pub(in crate::cli) struct Sources {
+pub(super) struct Sources {
     files: Vec<(String, Result<String, String>)>,
 }
 
 impl Sources {
     /// Reads everything that `names` stand for.
-    pub(in crate::cli) fn open(names: &[PathBuf], recursive: bool) -> Self {
+    pub(super) fn open(names: &[PathBuf], recursive: bool) -> Self {
         let mut this = Self { files: Vec::new() };
         for name in names {
             if name.as_os_str() == "-" {
@@ -34,7 +38,7 @@ impl Sources {
     }
 
     /// Texts that are in no file, each with a name.
-    pub(in crate::cli) fn of_texts(texts: Vec<(String, String)>) -> Self {
+    pub(super) fn of_texts(texts: Vec<(String, String)>) -> Self {
         Self { files: texts.into_iter().map(|(name, text)| (name, Ok(text))).collect() }
     }
 
@@ -92,7 +96,7 @@ impl Sources {
     }
 
     /// Everything in the files.
-    pub(in crate::cli) fn read(&self) -> Reading {
+    pub(super) fn read(&self) -> Reading {
         let mut all = Reading::default();
         for (name, text) in &self.files {
             let Ok(text) = text else { continue };
@@ -104,15 +108,34 @@ impl Sources {
     }
 
     /// The number and the text of a file.
-    pub(in crate::cli) fn find(&self, name: &str) -> Option<(usize, &str)> {
+    pub(super) fn find(&self, name: &str) -> Option<(usize, &str)> {
         let index = self.files.iter().position(|it| it.0 == name)?;
         Some((index, self.files[index].1.as_deref().ok()?))
     }
 
-    /// What could not be read, and why.
-    pub(in crate::cli) fn failures(&self) -> Vec<&str> {
-        self.files.iter().filter_map(|it| it.1.as_ref().err().map(String::as_str)).collect()
+    /// Refuses to go on without what could not be read; `hint` says what that means.
+    pub(super) fn complete(&self, hint: &str) -> Result<(), CliError> {
+        let failures = self.files.iter().filter_map(|it| it.1.as_ref().err());
+        let failures: Vec<&String> = failures.collect();
+        let Some((last, others)) = failures.split_last() else { return Ok(()) };
+        for failure in others {
+            term::warn(failure);
+        }
+        Err(CliError::new(Kind::Config, anyhow!("{last}")).hint(hint))
     }
+}
+
+/// Refuses to do something with nothing.
+pub(super) fn not_empty(objects: usize, names: &[PathBuf]) -> Result<(), CliError> {
+    if objects > 0 {
+        return Ok(());
+    }
+    let names: Vec<String> = names.iter().map(|it| format!("`{}`", it.display())).collect();
+    let cause = anyhow!("there is no object in {}", names.join(", "));
+    Err(CliError::new(Kind::Config, cause).hint(
+        "name files or folders with YAML or JSON in `.yaml`, `.yml` or `.json`; `-R` looks into \
+         folders within them",
+    ))
 }
 
 fn text_of(reader: impl Read) -> Result<String, String> {

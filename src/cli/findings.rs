@@ -14,9 +14,9 @@ use crate::term::{self, Output};
 /// A finding and where it stands.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::cli) struct Report {
+pub(super) struct Report {
     code: String,
-    pub(in crate::cli) severity: Severity,
+    pub(super) severity: Severity,
     file: String,
     line: usize,
     column: usize,
@@ -47,11 +47,7 @@ fn word(severity: Severity) -> &'static str {
 }
 
 /// Looks up where each finding stands, and sorts them by that.
-pub(in crate::cli) fn locate(
-    findings: Vec<Finding>,
-    reading: &Reading,
-    sources: &Sources,
-) -> Vec<Report> {
+pub(super) fn locate(findings: Vec<Finding>, reading: &Reading, sources: &Sources) -> Vec<Report> {
     let mut objects: BTreeMap<Subject, At> = BTreeMap::new();
     for Document { source, item, object, .. } in &reading.documents {
         let at = At::Object { source: source.clone(), item: *item };
@@ -60,7 +56,8 @@ pub(in crate::cli) fn locate(
     let mut places: HashMap<(Arc<str>, usize), Places> = HashMap::new();
     let mut reports: Vec<(usize, Report)> = Vec::new();
     for finding in findings {
-        let Finding { code, severity, subject, path, message, hint, at } = finding;
+        let Finding { code, severity, subject, path, message, hint, at, operator_only: _ } =
+            finding;
         let at = at.or_else(|| objects.get(&subject).cloned());
         let (file, line, column) = match at {
             Some(At::Place(place)) => (place.file.to_string(), place.line, place.column),
@@ -89,22 +86,47 @@ pub(in crate::cli) fn locate(
     reports.into_iter().map(|it| it.1).collect()
 }
 
-/// A line for each finding, as compilers write them, and one for its hint.
-pub(in crate::cli) fn print(reports: &[Report], out: &mut Output) -> Result<(), CliError> {
-    for report in reports {
-        let Report { code, severity, file, line, column, object, path, message, hint } = report;
+impl Report {
+    /// A line for the finding, as compilers write them, and one for its hint.
+    pub(super) fn lines(&self) -> [String; 2] {
+        let Self { code, severity, file, line, column, object, path, message, hint } = self;
         let path = if path.is_empty() { String::new() } else { format!(" {path}") };
-        out.line(&term::clean(&format!(
-            "{file}:{line}:{column}: {} {code} {object}{path}: {message}",
-            word(*severity)
-        )))?;
-        out.line(&term::clean(&format!("  hint: {hint}")))?;
+        let severity = word(*severity);
+        // An object that stands in no file has no place.
+        let place = if *line == 0 { String::new() } else { format!("{file}:{line}:{column}: ") };
+        let finding = format!("{place}{severity} {code} {object}{path}: {message}");
+        [finding, format!("  hint: {hint}")].map(|it| term::clean(&it))
+    }
+}
+
+/// Shows every finding.
+pub(super) fn print(reports: &[Report], out: &mut Output) -> Result<(), CliError> {
+    for line in reports.iter().flat_map(Report::lines) {
+        out.line(&line)?;
     }
     Ok(())
 }
 
+/// How many errors and warnings there are, in words.
+pub(super) fn summary(reports: &[Report], objects: usize) -> String {
+    let errors = errors(reports);
+    let warnings = reports.len() - errors;
+    let found = match (errors, warnings) {
+        (0, 0) => "nothing is wrong".to_owned(),
+        (0, _) => term::count(warnings, "warning"),
+        (_, 0) => term::count(errors, "error"),
+        _ => format!("{} and {}", term::count(errors, "error"), term::count(warnings, "warning")),
+    };
+    format!("{found} in {}", term::count(objects, "object"))
+}
+
+/// How many findings are errors.
+pub(super) fn errors(reports: &[Report]) -> usize {
+    reports.iter().filter(|it| it.severity == Severity::Error).count()
+}
+
 /// All findings as one object.
-pub(in crate::cli) fn print_json(
+pub(super) fn print_json(
     reports: &[Report],
     objects: usize,
     out: &mut Output,
@@ -115,16 +137,4 @@ pub(in crate::cli) fn print_json(
         findings: &'a [Report],
     }
     Ok(term::write_json(&All { objects, findings: reports }, out)?)
-}
-
-/// The same on stderr, for commands whose result is another.
-pub(in crate::cli) fn tell(reports: &[Report]) {
-    for report in reports {
-        let Report { code, severity, file, line, column, object, path, message, hint } = report;
-        let path = if path.is_empty() { String::new() } else { format!(" {path}") };
-        let place = if *line == 0 { String::new() } else { format!("{file}:{line}:{column}: ") };
-        let shown = format!("{place}{} {code} {object}{path}: {message}", word(*severity));
-        term::say(&term::clean(&shown));
-        term::say(&term::clean(&format!("  hint: {hint}")));
-    }
 }

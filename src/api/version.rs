@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::api::text;
+use super::text;
 
 /// A released version of kcp: `0.32.3`, also written `v0.32.3`.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -39,10 +39,16 @@ impl KcpVersion {
         Self { major, minor, patch }
     }
 
-    /// The version in an image tag such as `v0.32.3` or `v0.32.3-fips`, if it has one.
+    /// The version in an image tag such as `v0.32.3`, `v0.32.3-fips` or `v0.33`, if it has one.
     pub fn of_tag(tag: &str) -> Option<Self> {
         let end = tag.find(['-', '+']).unwrap_or(tag.len());
-        tag[..end].parse().ok()
+        let version = &tag[..end];
+        match version.split('.').count() {
+            // What is left out is zero.
+            1 => format!("{version}.0.0").parse().ok(),
+            2 => format!("{version}.0").parse().ok(),
+            _ => version.parse().ok(),
+        }
     }
 
     /// The minor release, whose patches belong together.
@@ -131,7 +137,11 @@ mod tests {
             assert!(text.parse::<KcpVersion>().is_err(), "{text}");
         }
         assert_eq!(KcpVersion::of_tag("v0.32.3-fips"), Some(KcpVersion::DEFAULT));
-        assert_eq!(KcpVersion::of_tag("main"), None);
+        assert_eq!(KcpVersion::of_tag("v0.33"), Some(KcpVersion::new(0, 33, 0)));
+        assert_eq!(KcpVersion::of_tag("v1"), Some(KcpVersion::new(1, 0, 0)));
+        for tag in ["main", "", "v", "latest", "0123abc", "v0.33.x", "-1"] {
+            assert_eq!(KcpVersion::of_tag(tag), None, "{tag}");
+        }
         assert!(KcpVersion::new(0, 9, 9) < KcpVersion::OLDEST);
     }
 }

@@ -3,24 +3,20 @@
 //! All files are one installation, together with what the cluster has of it: so one new shard
 //! can be applied by itself, and still has to fit.
 
-mod report;
-mod sources;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::anyhow;
 use serde_json::Value;
 
+use super::findings;
+use super::sources::{self, Sources};
 use crate::api::{self, Document, Reading};
 use crate::client::cluster::{ClusterClient, Resource};
 use crate::error::{CliError, Kind};
 use crate::installation::live::{self, text};
-use crate::installation::{self, Finding, Profile, Severity, Subject};
+use crate::installation::{self, Finding, Profile, Subject};
 use crate::term;
-
-pub(super) use report::{locate, print, print_json};
-pub(super) use sources::Sources;
 
 /// Which manifests.
 #[derive(Clone, Debug, clap::Args)]
@@ -74,7 +70,9 @@ impl Manifests {
         let sources = Sources::open(filenames, *recursive);
         let reading = sources.read();
         let this = Self { sources, reading };
-        this.all_were_read(filenames)?;
+        this.sources.complete("nothing was sent: name files that can be read")?;
+        let Reading { documents, rejected } = &this.reading;
+        sources::not_empty(documents.len() + rejected.len(), filenames)?;
         Ok(this)
     }
 
@@ -83,21 +81,6 @@ impl Manifests {
         let sources = Sources::of_texts(texts);
         let reading = sources.read();
         Self { sources, reading }
-    }
-
-    fn all_were_read(&self, filenames: &[PathBuf]) -> Result<(), CliError> {
-        let unread = self.sources.failures();
-        if let Some((last, others)) = unread.split_last() {
-            for other in others {
-                term::warn(other);
-            }
-            return Err(CliError::new(Kind::Config, anyhow!("{last}"))
-                .hint("nothing was sent: name files that can be read"));
-        }
-        if self.reading.documents.is_empty() && self.reading.rejected.is_empty() {
-            return Err(nothing_in(filenames));
-        }
-        Ok(())
     }
 
     /// Refuses what is no object: it could not be compared or deleted.
@@ -166,10 +149,12 @@ impl Manifests {
     }
 
     /// Shows findings on stderr, and refuses if one of them is an error.
-    pub(super) fn refuse(&self, findings: Vec<Finding>, before: &str) -> Result<(), CliError> {
-        let reports = locate(findings, &self.reading, &self.sources);
-        let errors = reports.iter().filter(|it| it.severity == Severity::Error).count();
-        report::tell(&reports);
+    pub(super) fn refuse(&self, found: Vec<Finding>, before: &str) -> Result<(), CliError> {
+        let reports = findings::locate(found, &self.reading, &self.sources);
+        let errors = findings::errors(&reports);
+        for line in reports.iter().flat_map(findings::Report::lines) {
+            term::say(&line);
+        }
         if errors == 0 {
             return Ok(());
         }
@@ -180,16 +165,6 @@ impl Manifests {
 
 /// What findings about an object of a cluster name instead of a file.
 const CLUSTER: &str = "cluster";
-
-/// There is no object in what was named.
-pub(super) fn nothing_in(filenames: &[PathBuf]) -> CliError {
-    let named: Vec<String> = filenames.iter().map(|it| format!("`{}`", it.display())).collect();
-    let cause = anyhow!("there is no object in {}", named.join(", "));
-    CliError::new(Kind::Config, cause).hint(
-        "name files or folders with YAML or JSON in `.yaml`, `.yml` or `.json`; `-R` looks into \
-         folders within them",
-    )
-}
 
 /// The types that documents define themselves: group and kind, and whether they are namespaced.
 fn defined_scopes(documents: &[Document]) -> BTreeMap<(String, String), bool> {
