@@ -32,6 +32,7 @@ Register-ArgumentCompleter -Native -CommandName 'kcpctl' -ScriptBlock {
             [CompletionResult]::new('delete', 'delete', [CompletionResultType]::ParameterValue, 'Delete an installation from a cluster')
             [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show the installations of a cluster')
             [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Check an installation in a cluster, or the cluster for one')
+            [CompletionResult]::new('render', 'render', [CompletionResultType]::ParameterValue, 'Print what an installation comes to in a cluster')
             [CompletionResult]::new('cache', 'cache', [CompletionResultType]::ParameterValue, 'Run a cache server, look into one, copy what it holds, and tidy up')
             [CompletionResult]::new('kubeconfig', 'kubeconfig', [CompletionResultType]::ParameterValue, 'Make kubeconfigs that are proven to work')
             [CompletionResult]::new('crds', 'crds', [CompletionResultType]::ParameterValue, 'Print or apply the definitions of the operator''s kinds')
@@ -177,6 +178,19 @@ Register-ArgumentCompleter -Native -CommandName 'kcpctl' -ScriptBlock {
             [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Namespace of what names none [default: that of the context]')
             [CompletionResult]::new('--pre', '--pre', [CompletionResultType]::ParameterName, 'Check a cluster in which there is no installation yet')
             [CompletionResult]::new('--post-upgrade', '--post-upgrade', [CompletionResultType]::ParameterName, 'Take versions that are not the new ones for errors')
+            [CompletionResult]::new('-R', '-R ', [CompletionResultType]::ParameterName, 'Read the folders within a folder too')
+            [CompletionResult]::new('--recursive', '--recursive', [CompletionResultType]::ParameterName, 'Read the folders within a folder too')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'kcpctl;render' {
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated')
+            [CompletionResult]::new('--filename', '--filename', [CompletionResultType]::ParameterName, 'Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Choose the namespace of objects that name none [default: default]')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Choose the namespace of objects that name none [default: default]')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Choose how objects are shown')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Choose how objects are shown')
             [CompletionResult]::new('-R', '-R ', [CompletionResultType]::ParameterName, 'Read the folders within a folder too')
             [CompletionResult]::new('--recursive', '--recursive', [CompletionResultType]::ParameterName, 'Read the folders within a folder too')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')

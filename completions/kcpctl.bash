@@ -46,6 +46,9 @@ _kcpctl() {
             kcpctl,man)
                 cmd="kcpctl__subcmd__man"
                 ;;
+            kcpctl,render)
+                cmd="kcpctl__subcmd__render"
+                ;;
             kcpctl,status)
                 cmd="kcpctl__subcmd__status"
                 ;;
@@ -92,7 +95,7 @@ _kcpctl() {
 
     case "${cmd}" in
         kcpctl)
-            opts="-h -V --help --version init validate apply diff delete status check cache kubeconfig crds version completions man"
+            opts="-h -V --help --version init validate apply diff delete status check render cache kubeconfig crds version completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1040,6 +1043,44 @@ _kcpctl() {
             case "${prev}" in
                 --output-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        kcpctl__subcmd__render)
+            opts="-f -R -n -o -h --filename --recursive --namespace --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --filename)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "yaml json" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "yaml json" -- "${cur}"))
                     return 0
                     ;;
                 *)

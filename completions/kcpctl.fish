@@ -33,6 +33,7 @@ complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "diff" -d 'Show what a
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "delete" -d 'Delete an installation from a cluster'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "status" -d 'Show the installations of a cluster'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "check" -d 'Check an installation in a cluster, or the cluster for one'
+complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "render" -d 'Print what an installation comes to in a cluster'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "cache" -d 'Run a cache server, look into one, copy what it holds, and tidy up'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "kubeconfig" -d 'Make kubeconfigs that are proven to work'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "crds" -d 'Print or apply the definitions of the operator\'s kinds'
@@ -139,6 +140,12 @@ complete -c kcpctl -n "__fish_kcpctl_using_subcommand check" -l pre -d 'Check a 
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand check" -l post-upgrade -d 'Take versions that are not the new ones for errors'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand check" -s R -l recursive -d 'Read the folders within a folder too'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand render" -s f -l filename -d 'Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand render" -s n -l namespace -d 'Choose the namespace of objects that name none [default: default]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand render" -s o -l output -d 'Choose how objects are shown' -r -f -a "yaml\t'A document for each'
+json\t'A list of all'"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand render" -s R -l recursive -d 'Read the folders within a folder too'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand render" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list prune serve snapshot" -s h -l help -d 'Print help'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list prune serve snapshot" -f -a "fsck" -d 'Find what is wrong in a store, and mend it'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand cache; and not __fish_seen_subcommand_from fsck list prune serve snapshot" -f -a "list" -d 'Show what a cache server holds'

@@ -175,6 +175,19 @@ module completions {
     name?: string             # Root shard of the installation, or its namespace [default: all]
   ]
 
+  def "nu-complete kcpctl render output" [] {
+    [ "yaml" "json" ]
+  }
+
+  # Print what an installation comes to in a cluster
+  export extern "kcpctl render" [
+    --filename(-f): path      # Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated
+    --recursive(-R)           # Read the folders within a folder too
+    --namespace(-n): string   # Choose the namespace of objects that name none [default: default]
+    --output(-o): string@"nu-complete kcpctl render output" # Choose how objects are shown
+    --help(-h)                # Print help (see more with '--help')
+  ]
+
   # Run a cache server, look into one, copy what it holds, and tidy up
   export extern "kcpctl cache" [
     --help(-h)                # Print help
