@@ -28,12 +28,17 @@ complete -c kcpctl -n "__fish_kcpctl_needs_command" -s h -l help -d 'Print help 
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -s V -l version -d 'Print version'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "init" -d 'Write the objects that describe an installation'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "validate" -d 'Check manifests without a cluster'
+complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "apply" -d 'Apply manifests to a cluster, and wait until they are what they should be'
+complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "diff" -d 'Show what applying manifests would change'
+complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "delete" -d 'Delete an installation from a cluster'
+complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "status" -d 'Show the installations of a cluster'
+complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "check" -d 'Check an installation in a cluster, or the cluster for one'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "render" -d 'Print what an installation comes to in a cluster'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "reconcile" -d 'Make a cluster match its operator.kcp.io objects, and keep doing so'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "cache" -d 'Run a cache server, look into one, copy what it holds, and tidy up'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "kubeconfig" -d 'Make kubeconfigs that are proven to work'
-complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "crds" -d 'Print the definitions of the operator\'s kinds'
-complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "version" -d 'Show the version of kcpctl'
+complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "crds" -d 'Print or apply the definitions of the operator\'s kinds'
+complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "version" -d 'Show the version of kcpctl, and of what it reaches'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c kcpctl -n "__fish_kcpctl_needs_command" -f -a "man" -d 'Print a page of the manual, or write all pages'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and not __fish_seen_subcommand_from installation" -s h -l help -d 'Print help'
@@ -66,6 +71,9 @@ complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subc
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l etcd-prefix -d 'Set the prefix of a server\'s keys in etcd' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l etcd-tls-secret -d 'Set the Secret with a server\'s client certificate for etcd [default: none; production: etcd-NAME-client]' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -s o -l output -d 'Write into the folder DIR, or one stream to stdout if it is `-` [default: NAME]' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l kubeconfig -d 'Kubeconfig file that leads to the cluster [default: KUBECONFIG, or ~/.kube/config]' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l context -d 'Context of the kubeconfig to use [default: the current one]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l apply -d 'Apply the objects, and the namespace, to a cluster, as `kcpctl apply` does; a folder is written only if --output names one'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l force -d 'Overwrite files'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l dry-run -d 'Show the files that would be written, and write nothing'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand init; and __fish_seen_subcommand_from installation" -l print-config -d 'Print the topology in effect as a topology file, and write nothing'
@@ -78,6 +86,61 @@ complete -c kcpctl -n "__fish_kcpctl_using_subcommand validate" -s o -l output -
 json\t'An object with all findings'"
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand validate" -s R -l recursive -d 'Read the folders within a folder too'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand apply" -s f -l filename -d 'Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand apply" -l profile -d 'Choose what the installation is meant for' -r -f -a "dev\t'As small as can be: one replica and one-member etcds, which lose data with their disk'
+production\t'Survives the loss of a node: several shards and replicas, external etcd with TLS'"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand apply" -l dry-run -d 'Only say what would change' -r -f -a "client\t'Send nothing that changes anything'
+server\t'Send everything, for the server to check and forget'"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand apply" -l timeout -d 'How long to wait' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand apply" -l kubeconfig -d 'Kubeconfig file that leads to the cluster [default: KUBECONFIG, or ~/.kube/config]' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand apply" -l context -d 'Context of the kubeconfig to use [default: the current one]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand apply" -s n -l namespace -d 'Namespace of what names none [default: that of the context]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand apply" -s R -l recursive -d 'Read the folders within a folder too'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand apply" -l force-conflicts -d 'Take fields over that another manager owns'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand apply" -l prune -d 'Delete what an earlier apply made for this installation and no manifest has any more'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand apply" -l no-wait -d 'Do not wait until the objects are what they should be'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand apply" -s y -l yes -d 'Ask nothing: do what would be asked for'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand apply" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand diff" -s f -l filename -d 'Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand diff" -l kubeconfig -d 'Kubeconfig file that leads to the cluster [default: KUBECONFIG, or ~/.kube/config]' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand diff" -l context -d 'Context of the kubeconfig to use [default: the current one]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand diff" -s n -l namespace -d 'Namespace of what names none [default: that of the context]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand diff" -s R -l recursive -d 'Read the folders within a folder too'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand diff" -l force-conflicts -d 'Take fields over that another manager owns'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand diff" -l prune -d 'Show what `apply --prune` would delete, too'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand diff" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand delete" -s f -l filename -d 'Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand delete" -l dry-run -d 'Only say what would be deleted' -r -f -a "client\t'Send nothing that changes anything'
+server\t'Send everything, for the server to check and forget'"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand delete" -l timeout -d 'How long to wait' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand delete" -l kubeconfig -d 'Kubeconfig file that leads to the cluster [default: KUBECONFIG, or ~/.kube/config]' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand delete" -l context -d 'Context of the kubeconfig to use [default: the current one]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand delete" -s n -l namespace -d 'Namespace of what names none [default: that of the context]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand delete" -s R -l recursive -d 'Read the folders within a folder too'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand delete" -l no-wait -d 'Do not wait until they are gone'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand delete" -s y -l yes -d 'Ask nothing: do what would be asked for'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand delete" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand status" -l timeout -d 'How long to wait' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand status" -s o -l output -d 'How to show it' -r -f -a "tree\t'A tree, and below it what is not as it should be'
+json\t'One JSON document'
+yaml\t'One YAML document'"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand status" -l kubeconfig -d 'Kubeconfig file that leads to the cluster [default: KUBECONFIG, or ~/.kube/config]' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand status" -l context -d 'Context of the kubeconfig to use [default: the current one]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand status" -s n -l namespace -d 'Namespace of what names none [default: that of the context]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand status" -s w -l wait -d 'Wait until everything is what it should be'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand check" -s f -l filename -d 'Check the cluster for these manifests; may be repeated' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand check" -l profile -d 'Choose what the installation is meant for' -r -f -a "dev\t'As small as can be: one replica and one-member etcds, which lose data with their disk'
+production\t'Survives the loss of a node: several shards and replicas, external etcd with TLS'"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand check" -s o -l output -d 'How to show the result' -r -f -a "text\t'A line for each area and each finding'
+json\t'An object with all of them'"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand check" -l kubeconfig -d 'Kubeconfig file that leads to the cluster [default: KUBECONFIG, or ~/.kube/config]' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand check" -l context -d 'Context of the kubeconfig to use [default: the current one]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand check" -s n -l namespace -d 'Namespace of what names none [default: that of the context]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand check" -l pre -d 'Check a cluster in which there is no installation yet'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand check" -l post-upgrade -d 'Take versions that are not the new ones for errors'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand check" -s R -l recursive -d 'Read the folders within a folder too'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand render" -s f -l filename -d 'Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated' -r -F
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand render" -s n -l namespace -d 'Choose the namespace of objects that name none [default: default]' -r
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand render" -s o -l output -d 'Choose how objects are shown' -r -f -a "yaml\t'A document for each'
@@ -224,11 +287,22 @@ complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_see
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand kubeconfig; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand crds" -s o -l output -d 'How to print them' -r -f -a "yaml\t'A document for each'
 json\t'A list of all'"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand crds" -l dry-run -d 'Only say what would change' -r -f -a "client\t'Send nothing that changes anything'
+server\t'Send everything, for the server to check and forget'"
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand crds" -l timeout -d 'How long to wait' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand crds" -l kubeconfig -d 'Kubeconfig file that leads to the cluster [default: KUBECONFIG, or ~/.kube/config]' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand crds" -l context -d 'Context of the kubeconfig to use [default: the current one]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand crds" -l apply -d 'Put them into the cluster instead of printing them'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand crds" -l force-conflicts -d 'Take fields over that another manager owns'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand crds" -l no-wait -d 'Do not wait until they are served'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand crds" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand version" -s o -l output -d 'How to show it' -r -f -a "text\t''
 json\t''
 yaml\t''"
-complete -c kcpctl -n "__fish_kcpctl_using_subcommand version" -s h -l help -d 'Print help'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand version" -l kubeconfig -d 'Kubeconfig file that leads to the cluster [default: KUBECONFIG, or ~/.kube/config]' -r -F
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand version" -l context -d 'Context of the kubeconfig to use [default: the current one]' -r
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand version" -l client -d 'Ask no cluster'
+complete -c kcpctl -n "__fish_kcpctl_using_subcommand version" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand man" -l output-dir -d 'Write every page into this folder, which is made if need be' -r -F
 complete -c kcpctl -n "__fish_kcpctl_using_subcommand man" -s h -l help -d 'Print help'

@@ -51,11 +51,14 @@ module completions {
     --etcd-prefix: string     # Set the prefix of a server's keys in etcd
     --etcd-tls-secret: string # Set the Secret with a server's client certificate for etcd [default: none; production: etcd-NAME-client]
     --output(-o): path        # Write into the folder DIR, or one stream to stdout if it is `-` [default: NAME]
+    --apply                   # Apply the objects, and the namespace, to a cluster, as `kcpctl apply` does; a folder is written only if --output names one
     --force                   # Overwrite files
     --dry-run                 # Show the files that would be written, and write nothing
     --print-config            # Print the topology in effect as a topology file, and write nothing
     --yes(-y)                 # Ask nothing: take the default where no flag is given
     --no-input                # Ask nothing: take the default where no flag is given
+    --kubeconfig: path        # Kubeconfig file that leads to the cluster [default: KUBECONFIG, or ~/.kube/config]
+    --context: string         # Context of the kubeconfig to use [default: the current one]
     --help(-h)                # Print help (see more with '--help')
     name?: string             # Name of the installation
   ]
@@ -75,6 +78,101 @@ module completions {
     --profile: string@"nu-complete kcpctl validate profile" # Choose what the installation is meant for
     --output(-o): string@"nu-complete kcpctl validate output" # Choose how findings are shown
     --help(-h)                # Print help (see more with '--help')
+  ]
+
+  def "nu-complete kcpctl apply profile" [] {
+    [ "dev" "production" ]
+  }
+
+  def "nu-complete kcpctl apply dry_run" [] {
+    [ "client" "server" ]
+  }
+
+  # Apply manifests to a cluster, and wait until they are what they should be
+  export extern "kcpctl apply" [
+    --filename(-f): path      # Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated
+    --recursive(-R)           # Read the folders within a folder too
+    --profile: string@"nu-complete kcpctl apply profile" # Choose what the installation is meant for
+    --dry-run: string@"nu-complete kcpctl apply dry_run" # Only say what would change
+    --force-conflicts         # Take fields over that another manager owns
+    --prune                   # Delete what an earlier apply made for this installation and no manifest has any more
+    --no-wait                 # Do not wait until the objects are what they should be
+    --timeout: string         # How long to wait
+    --yes(-y)                 # Ask nothing: do what would be asked for
+    --kubeconfig: path        # Kubeconfig file that leads to the cluster [default: KUBECONFIG, or ~/.kube/config]
+    --context: string         # Context of the kubeconfig to use [default: the current one]
+    --namespace(-n): string   # Namespace of what names none [default: that of the context]
+    --help(-h)                # Print help (see more with '--help')
+  ]
+
+  # Show what applying manifests would change
+  export extern "kcpctl diff" [
+    --filename(-f): path      # Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated
+    --recursive(-R)           # Read the folders within a folder too
+    --force-conflicts         # Take fields over that another manager owns
+    --prune                   # Show what `apply --prune` would delete, too
+    --kubeconfig: path        # Kubeconfig file that leads to the cluster [default: KUBECONFIG, or ~/.kube/config]
+    --context: string         # Context of the kubeconfig to use [default: the current one]
+    --namespace(-n): string   # Namespace of what names none [default: that of the context]
+    --help(-h)                # Print help (see more with '--help')
+  ]
+
+  def "nu-complete kcpctl delete dry_run" [] {
+    [ "client" "server" ]
+  }
+
+  # Delete an installation from a cluster
+  export extern "kcpctl delete" [
+    --filename(-f): path      # Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated
+    --recursive(-R)           # Read the folders within a folder too
+    --dry-run: string@"nu-complete kcpctl delete dry_run" # Only say what would be deleted
+    --no-wait                 # Do not wait until they are gone
+    --timeout: string         # How long to wait
+    --yes(-y)                 # Ask nothing: do what would be asked for
+    --kubeconfig: path        # Kubeconfig file that leads to the cluster [default: KUBECONFIG, or ~/.kube/config]
+    --context: string         # Context of the kubeconfig to use [default: the current one]
+    --namespace(-n): string   # Namespace of what names none [default: that of the context]
+    --help(-h)                # Print help (see more with '--help')
+    name?: string             # Root shard of the installation, or its namespace
+  ]
+
+  def "nu-complete kcpctl status output" [] {
+    [ "tree" "json" "yaml" ]
+  }
+
+  # Show the installations of a cluster
+  export extern "kcpctl status" [
+    --wait(-w)                # Wait until everything is what it should be
+    --timeout: string         # How long to wait
+    --output(-o): string@"nu-complete kcpctl status output" # How to show it
+    --kubeconfig: path        # Kubeconfig file that leads to the cluster [default: KUBECONFIG, or ~/.kube/config]
+    --context: string         # Context of the kubeconfig to use [default: the current one]
+    --namespace(-n): string   # Namespace of what names none [default: that of the context]
+    --help(-h)                # Print help (see more with '--help')
+    name?: string             # Root shard of the installation, or its namespace [default: all]
+  ]
+
+  def "nu-complete kcpctl check profile" [] {
+    [ "dev" "production" ]
+  }
+
+  def "nu-complete kcpctl check output" [] {
+    [ "text" "json" ]
+  }
+
+  # Check an installation in a cluster, or the cluster for one
+  export extern "kcpctl check" [
+    --pre                     # Check a cluster in which there is no installation yet
+    --post-upgrade            # Take versions that are not the new ones for errors
+    --filename(-f): path      # Check the cluster for these manifests; may be repeated
+    --recursive(-R)           # Read the folders within a folder too
+    --profile: string@"nu-complete kcpctl check profile" # Choose what the installation is meant for
+    --output(-o): string@"nu-complete kcpctl check output" # How to show the result
+    --kubeconfig: path        # Kubeconfig file that leads to the cluster [default: KUBECONFIG, or ~/.kube/config]
+    --context: string         # Context of the kubeconfig to use [default: the current one]
+    --namespace(-n): string   # Namespace of what names none [default: that of the context]
+    --help(-h)                # Print help (see more with '--help')
+    name?: string             # Root shard of the installation, or its namespace [default: all]
   ]
 
   def "nu-complete kcpctl render output" [] {
@@ -320,9 +418,20 @@ module completions {
     [ "yaml" "json" ]
   }
 
-  # Print the definitions of the operator's kinds
+  def "nu-complete kcpctl crds dry_run" [] {
+    [ "client" "server" ]
+  }
+
+  # Print or apply the definitions of the operator's kinds
   export extern "kcpctl crds" [
     --output(-o): string@"nu-complete kcpctl crds output" # How to print them
+    --apply                   # Put them into the cluster instead of printing them
+    --dry-run: string@"nu-complete kcpctl crds dry_run" # Only say what would change
+    --force-conflicts         # Take fields over that another manager owns
+    --no-wait                 # Do not wait until they are served
+    --timeout: string         # How long to wait
+    --kubeconfig: path        # Kubeconfig file that leads to the cluster [default: KUBECONFIG, or ~/.kube/config]
+    --context: string         # Context of the kubeconfig to use [default: the current one]
     --help(-h)                # Print help (see more with '--help')
     ...kinds: string@"nu-complete kcpctl crds kinds" # Kinds to print [default: all]
   ]
@@ -331,10 +440,13 @@ module completions {
     [ "text" "json" "yaml" ]
   }
 
-  # Show the version of kcpctl
+  # Show the version of kcpctl, and of what it reaches
   export extern "kcpctl version" [
+    --client                  # Ask no cluster
     --output(-o): string@"nu-complete kcpctl version output" # How to show it
-    --help(-h)                # Print help
+    --kubeconfig: path        # Kubeconfig file that leads to the cluster [default: KUBECONFIG, or ~/.kube/config]
+    --context: string         # Context of the kubeconfig to use [default: the current one]
+    --help(-h)                # Print help (see more with '--help')
   ]
 
   def "nu-complete kcpctl completions shell" [] {

@@ -63,6 +63,13 @@ pub fn unknown_fields(kind: Kind, tree: &Value) -> Vec<String> {
     found
 }
 
+/// Paths of all fields in the `spec` of `tree` that a definition with this schema does not have.
+pub fn fields_unknown_to(schema: &Value, tree: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    unknown(&schema["properties"]["spec"], &tree["spec"], "spec", &mut found);
+    found
+}
+
 /// The tree as our types take it: without fields that are null, which a server drops,
 /// and with quantities that are numbers as the text that they stand for.
 pub(super) fn plain_form(kind: Kind, tree: &Value) -> Value {

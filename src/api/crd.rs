@@ -4,6 +4,8 @@
 //! types, such as volumes, lose their long descriptions, and their lists get the types
 //! and keys without which server-side apply would replace them whole.
 
+use std::sync::OnceLock;
+
 use kube::CustomResourceExt;
 use serde_json::{Map, Value, json};
 
@@ -71,8 +73,20 @@ const TEMPLATE_METADATA: [&str; 5] = ["annotations", "finalizers", "labels", "na
 /// A number of something, with a unit: `500m`, `2Gi`, `1e3`.
 const QUANTITY: &str = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+))?$";
 
+/// Whether a path leads into a type of Kubernetes' own, which has more fields in each release.
+pub fn is_kubernetes_own(path: &str) -> bool {
+    path.split(['.', '[']).any(|name| FOREIGN.contains(&name))
+}
+
 /// The CRD of a kind, as a tree.
 pub fn crd(kind: Kind) -> Value {
+    // Making one takes a thousand times as long as copying it.
+    static MADE: [OnceLock<Value>; Kind::ALL.len()] = [const { OnceLock::new() }; Kind::ALL.len()];
+    let index = Kind::ALL.iter().position(|it| *it == kind).unwrap_or_default();
+    MADE[index].get_or_init(|| made(kind)).clone()
+}
+
+fn made(kind: Kind) -> Value {
     let crd = match kind {
         Kind::CacheServer => CacheServer::crd(),
         Kind::RootShard => RootShard::crd(),

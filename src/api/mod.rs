@@ -46,7 +46,7 @@ pub use cert_manager::{
     Issuer, IssuerSpec, IssuerStatus, KeyUsage, PrivateKey, READY, SecretTemplate,
     SelfSignedIssuer, X509Subject,
 };
-pub use check::{Violation, unknown_fields, violations};
+pub use check::{Violation, fields_unknown_to, unknown_fields, violations};
 pub use common::{
     CertificateMetadata, CertificatePrivateKey, CertificateSpecTemplate, CertificateSubject,
     CertificateTemplate, CertificateTemplates, Certificates, DeploymentSpecTemplate,
@@ -54,7 +54,7 @@ pub use common::{
     KeyEncoding, KeyRotation, LoggingSpec, Metadata, ObjectReference, PodSpecTemplate, PodTemplate,
     RootShardReference, ServiceSpecTemplate, ServiceTemplate,
 };
-pub use crd::crd;
+pub use crd::{crd, is_kubernetes_own};
 pub use duration::Duration;
 pub use front_proxy::{
     AuthSpec, FrontProxy, FrontProxySpec, FrontProxyStatus, OidcCaFile, OidcConfig, PathMapping,

@@ -51,6 +51,19 @@ impl KcpVersion {
         }
     }
 
+    /// The minor release, whose patches belong together.
+    pub fn release(self) -> (u16, u16) {
+        (self.major, self.minor)
+    }
+
+    /// Whether a cache server of this version asks who its clients are.
+    pub fn authenticates(self) -> bool {
+        match (self.major, self.minor) {
+            (0, 29 | 30) => self.patch >= 2,
+            release => release >= (0, 31),
+        }
+    }
+
     /// The tag of kcp's own images.
     pub fn tag(self) -> String {
         format!("v{self}")
@@ -95,6 +108,22 @@ impl fmt::Display for KcpVersion {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cache_server_authenticates_from_some_patches_on() {
+        for (version, asks) in [
+            ((0, 28, 9), false),
+            ((0, 29, 1), false),
+            ((0, 29, 2), true),
+            ((0, 30, 1), false),
+            ((0, 30, 2), true),
+            ((0, 31, 0), true),
+            ((1, 0, 0), true),
+        ] {
+            let (major, minor, patch) = version;
+            assert_eq!(KcpVersion::new(major, minor, patch).authenticates(), asks, "{version:?}");
+        }
+    }
 
     #[test]
     fn versions_are_three_numbers() {

@@ -92,8 +92,9 @@ impl Report {
         let Self { code, severity, file, line, column, object, path, message, hint } = self;
         let path = if path.is_empty() { String::new() } else { format!(" {path}") };
         let severity = word(*severity);
-        let finding =
-            format!("{file}:{line}:{column}: {severity} {code} {object}{path}: {message}");
+        // An object that stands in no file has no place.
+        let place = if *line == 0 { String::new() } else { format!("{file}:{line}:{column}: ") };
+        let finding = format!("{place}{severity} {code} {object}{path}: {message}");
         [finding, format!("  hint: {hint}")].map(|it| term::clean(&it))
     }
 }

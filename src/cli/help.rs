@@ -11,6 +11,10 @@ Examples:
   # Describe an installation in a folder of manifests
   kcpctl init installation demo --hostname kcp.example.com -o demo
 
+  # Put it into a cluster, wait for it, and look at it
+  kcpctl apply -f demo
+  kcpctl status
+
   # Run the cache on this machine, then look inside
   kcpctl cache serve
   kcpctl cache list
@@ -30,7 +34,8 @@ Exit codes:
 /// The variables that every command reads.
 const ENVIRONMENT: &str = "\
 Environment:
-  KUBECONFIG  kubeconfig files to search for the context `cache`
+  KUBECONFIG  kubeconfig files: a cluster's current context, a cache's
+              context `cache`
   NO_COLOR    no colour, whatever its value";
 
 /// What `kcpctl --help` says after the flags.

@@ -4,23 +4,31 @@
 //! doc comment is the help text, and one `run`. `args/` holds the groups of flags
 //! that commands share.
 
+mod apply;
 mod args;
 mod cache;
+mod check;
 mod completions;
 mod crds;
+mod delete;
+mod diff;
 mod files;
 mod findings;
 mod help;
 mod init;
+mod installations;
 mod kubeconfig;
 mod logging;
 mod man;
+mod manifests;
 mod reconcile;
 mod render;
 mod runtime;
 mod sources;
+mod status;
 mod validate;
 mod version;
+mod waiting;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -55,6 +63,11 @@ enum Command {
     #[command(subcommand)]
     Init(Box<init::Command>),
     Validate(validate::ValidateArgs),
+    Apply(Box<apply::ApplyArgs>),
+    Diff(diff::DiffArgs),
+    Delete(delete::DeleteArgs),
+    Status(status::StatusArgs),
+    Check(check::CheckArgs),
     Render(render::RenderArgs),
     Reconcile(Box<reconcile::ReconcileArgs>),
     #[command(subcommand)]
@@ -107,6 +120,11 @@ fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         Command::Init(command) => init::run(*command),
         Command::Validate(args) => validate::run(args),
+        Command::Apply(args) => apply::run(*args),
+        Command::Diff(args) => diff::run(args),
+        Command::Delete(args) => delete::run(args),
+        Command::Status(args) => status::run(args),
+        Command::Check(args) => check::run(args),
         Command::Render(args) => render::run(args),
         Command::Reconcile(args) => reconcile::run(*args),
         Command::Cache(command) => cache::run(command),

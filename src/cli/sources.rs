@@ -37,6 +37,11 @@ impl Sources {
         this
     }
 
+    /// Texts that are in no file, each with a name.
+    pub(super) fn of_texts(texts: Vec<(String, String)>) -> Self {
+        Self { files: texts.into_iter().map(|(name, text)| (name, Ok(text))).collect() }
+    }
+
     fn folder(&mut self, folder: &Path, recursive: bool) {
         let entries = std::fs::read_dir(folder)
             .and_then(Iterator::collect::<io::Result<Vec<_>>>)

@@ -150,7 +150,7 @@ impl ClientError {
 
 impl Trouble {
     /// Reads it off the chain of causes that ends in `error`.
-    pub(super) fn of(error: &(dyn StdError + 'static), ca: &str) -> (Self, Reason) {
+    pub fn of(error: &(dyn StdError + 'static), ca: &str) -> (Self, Reason) {
         let mut last = Reason(one_line(&error.to_string()));
         let mut next = Some(error);
         while let Some(error) = next {

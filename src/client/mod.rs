@@ -1,4 +1,4 @@
-//! Talking to a cache server: which one, the requests, the answers, the failures.
+//! Talking to others: to a cache server, and to a cluster's API server.
 //!
 //! ```text
 //! Source ──► CacheClient ──► Pager, Watch ──► Page, Event
@@ -11,6 +11,8 @@
 //! * `cache` sends requests and turns refusals into [`ClientError`].
 //! * `catalog` knows the types of a cache by all their names.
 //! * `query`, `page` and `watch` are the list protocol.
+//! * `cluster` talks to a cluster about any object, and applies ours; `served` reads the certificate
+//!   that a server shows.
 //!
 //! # What is absent on purpose
 //!
@@ -20,21 +22,24 @@
 
 mod cache;
 mod catalog;
+pub mod cluster;
 mod error;
 mod holdings;
 mod identity;
 mod page;
 mod query;
 mod scope;
+mod served;
 mod source;
 mod watch;
 
 pub use cache::{CacheClient, Deletion, Precondition};
 pub use catalog::{Catalog, FoundType, KnownType, TypeNameError};
-pub use error::{ClientError, Refusal, Trouble};
+pub use error::{ClientError, Reason, Refusal, Trouble};
 pub use holdings::{Holding, Holdings};
 pub use page::{ColumnDefinition, ListMeta, Meta, Page, Partial, Row};
 pub use query::{Form, ListQuery, Pager, ResourcePath};
 pub use scope::Scope;
+pub use served::served_chain;
 pub use source::{Search, Source, SourceError};
 pub use watch::{Event, EventKind, Watch};

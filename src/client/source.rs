@@ -61,6 +61,12 @@ pub enum SourceError {
         /// The files that were looked into.
         searched: Vec<PathBuf>,
     },
+    /// There is no kubeconfig at all.
+    #[error("no kubeconfig leads to a cluster")]
+    NoCluster {
+        /// The files that were looked for.
+        searched: Vec<PathBuf>,
+    },
     /// A file cannot be read.
     #[error("failed to read the kubeconfig `{}`", path.display())]
     Unreadable {
@@ -123,6 +129,38 @@ impl Search {
     pub async fn find(&self) -> Result<Source, SourceError> {
         let (config, path, context) = self.choose()?;
         load(config, &path, &context).await
+    }
+
+    /// Finds the way to a cluster, as kubectl does: the context that was named, or the current
+    /// one; and the namespace of that context.
+    pub async fn find_cluster(&self) -> Result<(Source, Option<String>), SourceError> {
+        let files: Vec<PathBuf> = match &self.kubeconfig {
+            Some(path) => vec![path.clone()],
+            None => self.defaults.iter().filter(|it| it.exists()).cloned().collect(),
+        };
+        let Some((path, rest)) = files.split_first() else {
+            return Err(SourceError::NoCluster { searched: self.defaults.clone() });
+        };
+        let mut config = read(path)?;
+        for other in rest {
+            config = config.merge(read(other)?).map_err(|error| SourceError::NotKubeconfig {
+                path: other.clone(),
+                reason: one_line(&error.to_string()),
+            })?;
+        }
+        let known = context_names(&config);
+        let named = self.context.clone();
+        let current = config.current_context.clone().filter(|it| !it.is_empty());
+        let context = match (named.or(current), known.as_slice()) {
+            (Some(context), _) => context,
+            (None, [only]) => only.clone(),
+            (None, _) => return Err(SourceError::WhichContext { path: path.clone(), known }),
+        };
+        let Some(named) = config.contexts.iter().find(|it| it.name == context) else {
+            return Err(SourceError::NoContext { files, context, known });
+        };
+        let namespace = named.context.as_ref().and_then(|it| it.namespace.clone());
+        Ok((load(config, path, &context).await?, namespace.filter(|it| !it.is_empty())))
     }
 
     fn choose(&self) -> Result<(Kubeconfig, PathBuf, String), SourceError> {
@@ -221,6 +259,14 @@ impl SourceError {
                     "name a kubeconfig with `--kubeconfig`, or work in the folder in which \
                      `kcpctl cache serve` runs"
                         .to_owned(),
+                ]
+            }
+            Self::NoCluster { searched } => {
+                let files: Vec<_> =
+                    searched.iter().map(|path| format!("`{}`", path.display())).collect();
+                vec![
+                    format!("looked for {}", files.join(", ")),
+                    "name a kubeconfig with `--kubeconfig`".to_owned(),
                 ]
             }
             Self::Unreadable { .. } => vec!["check the path and who may read it".to_owned()],

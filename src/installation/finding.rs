@@ -170,11 +170,41 @@ pub enum Code {
     UncoveredName = 30,
     /// One CA would vouch both for clients and for who speaks for others.
     SharedClientCa = 31,
+    /// The cluster does not have the definition of a kind.
+    NotDefined = 32,
+    /// The cluster's definition of a kind is older than what is asked of it.
+    OldDefinition = 33,
+    /// The cluster has no cert-manager.
+    NoCertManager = 34,
+    /// An issuer is missing, or not ready.
+    NoIssuer = 35,
+    /// A Secret, or a key of it, is missing.
+    NoSecret = 36,
+    /// A Secret does not hold what it should.
+    BadSecret = 37,
+    /// The user may not do what is needed.
+    NotPermitted = 38,
+    /// Somebody else takes care of an object.
+    ForeignObject = 39,
+    /// An etcd does not answer, or not to who asks.
+    EtcdUnreachable = 40,
+    /// A host name has no address, or nobody answers there.
+    HostUnresolved = 41,
+    /// A server shows a certificate that is not valid for its name.
+    ServedCertificate = 42,
+    /// A certificate has ended, or will before it is renewed.
+    CertificateEnds = 43,
+    /// A cache server asks nobody who they are.
+    OpenCache = 44,
+    /// The versions of servers do not belong together.
+    VersionSkew = 45,
+    /// An object is not what it should be.
+    NotAvailable = 46,
 }
 
 impl Code {
     /// Every rule, by its number.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 46] = [
         Self::Schema,
         Self::UnknownField,
         Self::NameShape,
@@ -206,6 +236,21 @@ impl Code {
         Self::WorkspaceTarget,
         Self::UncoveredName,
         Self::SharedClientCa,
+        Self::NotDefined,
+        Self::OldDefinition,
+        Self::NoCertManager,
+        Self::NoIssuer,
+        Self::NoSecret,
+        Self::BadSecret,
+        Self::NotPermitted,
+        Self::ForeignObject,
+        Self::EtcdUnreachable,
+        Self::HostUnresolved,
+        Self::ServedCertificate,
+        Self::CertificateEnds,
+        Self::OpenCache,
+        Self::VersionSkew,
+        Self::NotAvailable,
     ];
 }
 

@@ -21,6 +21,7 @@ mod collide;
 mod draft;
 mod extras;
 mod finding;
+pub mod live;
 mod manifest;
 mod overrides;
 mod resolve;

@@ -10,6 +10,7 @@
 //! Nothing here knows what a cache or an installation is, and nothing here
 //! decides: a caller says what to show, and this folder how.
 
+mod diff;
 mod human;
 mod json;
 mod output;
@@ -19,6 +20,7 @@ mod style;
 mod table;
 mod yaml;
 
+pub use diff::write_diff;
 pub use human::{age, bytes, count, grouped};
 pub use json::{indent_json, write_json};
 pub use output::{Output, OutputError, failure, say, warn};

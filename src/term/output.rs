@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-use super::style::Meaning;
+use super::style::{self, Meaning};
 
 /// stdout, buffered.
 ///
@@ -53,6 +53,11 @@ impl Output {
     /// Whether a person reads it as it comes.
     pub fn is_terminal(&self) -> bool {
         self.is_terminal
+    }
+
+    /// Whether it shows colours.
+    pub fn has_colour(&self) -> bool {
+        self.is_terminal && style::allowed()
     }
 
     /// Writes `line` and a newline.

@@ -27,16 +27,18 @@ impl Meaning {
 
     /// `text` in this meaning's colour, if stderr shows colours.
     pub fn paint(self, text: &str) -> String {
-        if stderr_has_colour() {
-            format!("\u{1b}[{}m{text}\u{1b}[0m", self.code())
-        } else {
-            text.to_owned()
-        }
+        if allowed() && io::stderr().is_terminal() { self.painted(text) } else { text.to_owned() }
+    }
+
+    /// `text` in this meaning's colour, wherever it goes.
+    pub(super) fn painted(self, text: &str) -> String {
+        format!("\u{1b}[{}m{text}\u{1b}[0m", self.code())
     }
 }
 
-fn stderr_has_colour() -> bool {
+/// Whether the user wants colours at all.
+pub(super) fn allowed() -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    !set("NO_COLOR") && !dumb && io::stderr().is_terminal()
+    !set("NO_COLOR") && !dumb
 }

@@ -7,12 +7,18 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Read};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 
 use super::folder::{Folder, State};
 use super::wizard;
-use crate::api::{self, Duration};
+use crate::api;
+use crate::cli::apply::{self, How};
+use crate::cli::args::ClusterArgs;
+use crate::cli::manifests::Manifests;
+use crate::cli::runtime::block_on;
+use crate::client::cluster::DryRun;
 use crate::error::{CliError, Kind};
 use crate::installation::{
     self, CacheMode, Draft, EtcdMode, Finding, KcpVersion, Named, Overrides, Profile, ResolveError,
@@ -65,6 +71,9 @@ pub(crate) struct InstallationArgs {
 
     #[command(flatten)]
     output: OutputArgs,
+
+    #[command(flatten)]
+    cluster: ClusterArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -114,7 +123,7 @@ struct TopologyArgs {
 
     /// Set how long their certificates are valid, at least an hour [default: 8766h]
     #[arg(long, value_name = "DURATION")]
-    validity: Option<Duration>,
+    validity: Option<api::Duration>,
 
     /// Name the cert-manager issuer of the root CAs
     /// [default: a self-signed Issuer, written too; production:
@@ -171,6 +180,11 @@ struct OutputArgs {
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
 
+    /// Apply the objects, and the namespace, to a cluster, as `kcpctl apply` does; a folder is
+    /// written only if --output names one
+    #[arg(long, conflicts_with = "print_config")]
+    apply: bool,
+
     /// Overwrite files
     #[arg(long)]
     force: bool,
@@ -189,8 +203,8 @@ struct OutputArgs {
 }
 
 pub(super) fn run(args: InstallationArgs) -> Result<(), CliError> {
-    let InstallationArgs { name, filename, topology, etcd, output } = args;
-    let OutputArgs { output, force, dry_run, print_config, yes } = output;
+    let InstallationArgs { name, filename, topology, etcd, output, cluster } = args;
+    let OutputArgs { output, apply, force, dry_run, print_config, yes } = output;
 
     let draft = filename.as_ref().map_or_else(|| Ok(Draft::empty()), read_draft)?;
     let mut flags = overrides(name, topology, etcd);
@@ -211,14 +225,50 @@ pub(super) fn run(args: InstallationArgs) -> Result<(), CliError> {
     if output.as_deref().is_some_and(|it| it.as_os_str() == "-") {
         return print(&files, dry_run);
     }
+    if apply && output.is_none() {
+        return put(&topology, files, dry_run, yes, cluster);
+    }
     let folder = Folder::new(output.unwrap_or_else(|| PathBuf::from(&topology.name)));
     let states = folder.states(&files, force)?;
     if dry_run {
         return show(&folder, &files, &states);
     }
     folder.write(&files)?;
+    if apply {
+        return put(&topology, files, dry_run, yes, cluster);
+    }
     report(&topology, &folder, &files, &states);
     Ok(())
+}
+
+/// How long `--apply` waits; `kcpctl apply` can be told.
+const APPLY_PATIENCE: Duration = Duration::from_secs(600);
+
+/// Applies the objects, and the namespace that they go to.
+fn put(
+    topology: &Topology,
+    mut files: Vec<(String, String)>,
+    dry_run: bool,
+    yes: bool,
+    cluster: ClusterArgs,
+) -> Result<(), CliError> {
+    let namespace = topology.namespace.clone();
+    files.retain(|it| it.0 != "kustomization.yaml");
+    let text = format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {namespace}\n");
+    files.push(("namespace.yaml".to_owned(), text));
+    let manifests = Manifests::of_texts(files);
+    let how = How {
+        profile: topology.profile,
+        dry_run: dry_run.then_some(DryRun::Server),
+        force: false,
+        prune: false,
+        wait: (!dry_run).then_some(APPLY_PATIENCE),
+        yes,
+    };
+    block_on(async {
+        let client = cluster.client().await?;
+        apply::apply(&client, manifests, &namespace, how).await
+    })
 }
 
 fn read_draft(file: &PathBuf) -> Result<Draft, CliError> {

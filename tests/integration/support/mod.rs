@@ -17,7 +17,6 @@
 
 mod certs;
 mod client;
-#[allow(dead_code, reason = "it is a whole cluster, of which each test needs a part")]
 mod cluster;
 mod env;
 mod etcd;
