@@ -248,6 +248,16 @@ impl Look<'_> {
 
     async fn make_resolved(&mut self, source: &Source, resolved: &Resolved, facts: &mut Facts) {
         let rendered = self.render(resolved);
+        if !self.worker.adopt && self.is_made_by_operator() {
+            // Also what it gave the source itself, such as Certificates: whoever writes a Secret
+            // of its servers rolls their pods.
+            let message =
+                "what was made of it belongs to kcp-operator; take it over with `--adopt`";
+            self.problems.push(Problem::waits("OwnedByOther", message.to_owned()));
+            let ready = self.unready(&rendered).is_empty();
+            self.describe(resolved, &rendered, ready, facts);
+            return;
+        }
         self.apply_stage(&rendered, Stage::Pki, resolved).await;
         let unready = self.unready(&rendered);
         let is_kubeconfig = self.key.kind == Kind::Kubeconfig;
@@ -293,6 +303,15 @@ impl Look<'_> {
             self.collect(&keep).await;
         }
         self.describe(resolved, &rendered, unready.is_empty(), facts);
+    }
+
+    /// Whether something that was made of the source belongs to its Compiled object.
+    fn is_made_by_operator(&self) -> bool {
+        let owner = |live: &Live| live.owner(self.key, &self.uid);
+        Watched::ALL.into_iter().filter(|it| it.is_made()).any(|watched| {
+            let mut made = self.world.list(watched, &self.key.namespace);
+            made.any(|live| matches!(owner(live), Owner::Compiled { .. }))
+        })
     }
 
     fn render(&self, resolved: &Resolved) -> Rendered {

@@ -111,11 +111,18 @@ fn what_kcp_operator_made_is_left_alone_until_it_is_adopted() {
     let scene = Scene::new();
     as_the_operator_left_it(&scene);
     let before = scene.get(DEPLOYMENTS, "root-kcp").unwrap();
+    // It gives Certificates to the source itself, and they are as much its own.
+    let fields = || {
+        let certificate = scene.get(CERTIFICATES, "root-server").unwrap();
+        certificate["metadata"]["managedFields"].clone()
+    };
+    let written = fields();
     let running = scene.start();
     let message = scene.until_reason(ROOTS, "root", "Reconciled", "OwnedByOther");
     assert!(message.contains("belongs to kcp-operator; take it over with `--adopt`"), "{message}");
     let after = scene.get(DEPLOYMENTS, "root-kcp").unwrap();
     assert_eq!(after["spec"], before["spec"]);
+    assert_eq!(fields(), written);
     running.kill();
 
     let dry = scene.run(&["--adopt", "--dry-run"]);
