@@ -106,7 +106,8 @@ fn collect(value: &Value, name: &str, path: &mut Vec<String>, fields: &mut Field
 /// The index of the item that a step means.
 fn index(items: &[Value], step: &str) -> Option<usize> {
     if let Some(value) = step.strip_prefix("v:") {
-        return items.iter().position(|it| it.to_string() == value);
+        let value: Value = serde_json::from_str(value).ok()?;
+        return items.iter().position(|it| *it == value);
     }
     let key: Map<String, Value> = serde_json::from_str(step.strip_prefix("k:")?).ok()?;
     items.iter().position(|it| key.iter().all(|(name, value)| it[name] == *value))
@@ -381,7 +382,7 @@ fn shown(path: &[String]) -> String {
         } else if let Some(key) = step.strip_prefix("k:") {
             let key: Map<String, Value> = serde_json::from_str(key).unwrap_or_default();
             let key: Vec<_> = key.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            text.push_str(&format!("[{}]", key.join(",")));
+            text.extend(["[", &key.join(","), "]"]);
         }
     }
     text

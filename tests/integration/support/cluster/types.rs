@@ -1,5 +1,5 @@
 //! The types that a cluster serves: those that it has at first, and those that a
-//! CustomResourceDefinition adds; and what discovery says of them.
+//! `CustomResourceDefinition` adds; and what discovery says of them.
 
 use serde_json::{Value, json};
 
