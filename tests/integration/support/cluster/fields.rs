@@ -106,8 +106,8 @@ fn collect(value: &Value, name: &str, path: &mut Vec<String>, fields: &mut Field
 /// The index of the item that a step means.
 fn index(items: &[Value], step: &str) -> Option<usize> {
     if let Some(value) = step.strip_prefix("v:") {
-        let wanted: Value = serde_json::from_str(value).ok()?;
-        return items.iter().position(|it| *it == wanted);
+        let value: Value = serde_json::from_str(value).ok()?;
+        return items.iter().position(|it| *it == value);
     }
     let key: Map<String, Value> = serde_json::from_str(step.strip_prefix("k:")?).ok()?;
     items.iter().position(|it| key.iter().all(|(name, value)| it[name] == *value))

@@ -204,7 +204,8 @@ fn ask(
     }
     let name = rest.get(1).copied().unwrap_or_default();
     let subresource = rest.get(2).copied().unwrap_or_default();
-    if !subresource.is_empty() && (subresource != "status" || !of.status) {
+    let is_served = subresource.is_empty() || subresource == "status" && of.status;
+    if !is_served {
         return Err(unknown());
     }
     let watches = query.get("watch").is_some_and(|it| it == "true" || it == "1");
