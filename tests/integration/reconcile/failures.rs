@@ -154,14 +154,16 @@ fn a_busy_or_broken_server_is_asked_again() {
     scene.until_installed();
 }
 
+/// A name, and what goes wrong.
+type Trouble = (&'static str, fn(&Scene));
+
 #[test]
 fn watches_that_end_break_or_fall_behind_are_begun_again() {
     let scene = Scene::new();
     scene.cache("cache");
     let _running = scene.start();
     scene.until_phase(CACHES, "cache", "Running");
-    type Change = (&'static str, fn(&Scene));
-    let changes: [Change; 3] = [
+    let changes: [Trouble; 3] = [
         ("ended", |scene| scene.cluster.end_watches()),
         ("broken", |scene| scene.cluster.break_watches()),
         ("compacted", |scene| {
