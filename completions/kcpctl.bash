@@ -46,6 +46,9 @@ _kcpctl() {
             kcpctl,man)
                 cmd="kcpctl__subcmd__man"
                 ;;
+            kcpctl,reconcile)
+                cmd="kcpctl__subcmd__reconcile"
+                ;;
             kcpctl,render)
                 cmd="kcpctl__subcmd__render"
                 ;;
@@ -95,7 +98,7 @@ _kcpctl() {
 
     case "${cmd}" in
         kcpctl)
-            opts="-h -V --help --version init validate apply diff delete status check render cache kubeconfig crds version completions man"
+            opts="-h -V --help --version init validate apply diff delete status check render reconcile cache kubeconfig crds version completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1042,6 +1045,56 @@ _kcpctl() {
             fi
             case "${prev}" in
                 --output-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        kcpctl__subcmd__reconcile)
+            opts="-n -A -v -h --kubeconfig --context --namespace --all-namespaces --kcp-url --once --dry-run --adopt --force --leader-elect --leader-elect-namespace --listen --log-format --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --kubeconfig)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kcp-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --leader-elect-namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                -v)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
