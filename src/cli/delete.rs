@@ -6,9 +6,9 @@ use anyhow::anyhow;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::apply::{operator_objects, until_gone};
+use super::apply::until_gone;
 use super::args::{ClusterArgs, NamespaceArgs};
-use super::installations::{Installation, resolve};
+use super::installations::{Installation, operator_objects, resolve};
 use super::manifests::{ManifestArgs, Manifests};
 use super::runtime::block_on;
 use super::waiting::Patience;

@@ -14,12 +14,10 @@ use anyhow::anyhow;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::apply::{namespaces, operator_objects};
 use super::args::{ClusterArgs, NamespaceArgs};
-use super::installations::resolve;
-use super::manifests::{ManifestArgs, Manifests};
+use super::installations::{beside, operator_objects, resolve};
+use super::manifests::{ManifestArgs, Manifests, namespaces};
 use super::runtime::block_on;
-use super::status::beside;
 use crate::api::{self, Reading};
 use crate::client::cluster::ClusterClient;
 use crate::error::{CliError, Kind};
