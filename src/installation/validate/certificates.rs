@@ -96,14 +96,12 @@ impl Dialled<'_> {
     /// Without a namespace in the manifest, any is right.
     fn is_covered_by(&self, san: &str) -> bool {
         let Self { service, namespace, domain } = self;
-        match namespace {
-            Some(namespace) => matches_name(san, &names::service_host(service, namespace, *domain)),
-            None => {
-                let domain = domain.filter(|it| !it.is_empty()).unwrap_or(CLUSTER_DOMAIN);
-                let own = san.starts_with(&format!("{service}.")) || san.starts_with("*.");
-                own && san.ends_with(&format!(".svc.{domain}"))
-            }
+        if let Some(namespace) = namespace {
+            return matches_name(san, &names::service_host(service, namespace, *domain));
         }
+        let domain = domain.filter(|it| !it.is_empty()).unwrap_or(CLUSTER_DOMAIN);
+        let is_ours = san.starts_with(&format!("{service}.")) || san.starts_with("*.");
+        is_ours && san.ends_with(&format!(".svc.{domain}"))
     }
 }
 
