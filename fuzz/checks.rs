@@ -88,7 +88,14 @@ pub fn body(data: &[u8]) {
         }
         let version = kind.versions[0].name.as_str();
         let namespace = if kind.namespaced { "default" } else { "" };
-        let subject = Subject { kind, version, shard: &shard, cluster: &cluster, namespace };
+        let subject = Subject {
+            kind,
+            version,
+            shard: &shard,
+            cluster: &cluster,
+            namespace,
+            says_place: true,
+        };
         for validation in [FieldValidation::Warn, FieldValidation::Strict] {
             let body = Bytes::copy_from_slice(data);
             let planned = Incoming::read(body, &subject, validation).and_then(|incoming| {

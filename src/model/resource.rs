@@ -1,6 +1,9 @@
 //! What a server must know of a type to serve it.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
+
+use serde_json::Value;
 
 /// One served type: its names, its scope, its versions.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -33,6 +36,8 @@ pub struct ResourceType {
     pub annotations: Vec<(String, String)>,
     /// Whether clients may change its objects.
     pub access: Access,
+    /// Whether `status` is read and written apart from the rest.
+    pub has_status: bool,
 }
 
 /// Whether clients may change the objects of a type.
@@ -51,6 +56,8 @@ pub struct Version {
     pub name: String,
     /// What a table shows after the name. Empty stands for the age alone.
     pub columns: Vec<Column>,
+    /// The schema of an object, if it is known.
+    pub schema: Option<Arc<Value>>,
 }
 
 /// A printer column.

@@ -12,7 +12,7 @@
 //! # What is absent on purpose
 //!
 //! No addresses (`serverAddressByClientCIDRs` is empty): clients ignore them, and
-//! behind a proxy they would be wrong. No subresources: the cache plane has none.
+//! behind a proxy they would be wrong.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -25,6 +25,9 @@ use crate::model::{ResourceType, by_preference};
 
 /// The Kubernetes minor version whose API this server speaks.
 const KUBERNETES_MINOR: &str = "36";
+
+/// What can be done with a status.
+const STATUS_VERBS: [&str; 3] = ["get", "patch", "update"];
 
 /// A document that changes only with the types.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -266,7 +269,7 @@ fn group_entry(name: &str, versions: &Versions<'_>) -> Value {
 fn resource_list(group: &str, version: &str, types: &[&ResourceType]) -> Value {
     let resources: Vec<Value> = types
         .iter()
-        .map(|it| {
+        .flat_map(|it| {
             let mut content = json!({
                 "name": it.resource,
                 "singularName": it.singular,
@@ -275,7 +278,16 @@ fn resource_list(group: &str, version: &str, types: &[&ResourceType]) -> Value {
                 "verbs": it.verbs(),
             });
             add_names(&mut content, it);
-            content
+            let status = it.has_status.then(|| {
+                json!({
+                    "name": format!("{}/status", it.resource),
+                    "singularName": "",
+                    "namespaced": it.namespaced,
+                    "kind": it.kind,
+                    "verbs": STATUS_VERBS,
+                })
+            });
+            std::iter::once(content).chain(status)
         })
         .collect();
     let separator = if group.is_empty() { "" } else { "/" };
@@ -296,6 +308,13 @@ fn aggregated_entry(group: &str, versions: &Versions<'_>) -> Value {
             "responseKind": {"group": group, "version": version, "kind": it.kind},
             "verbs": it.verbs(),
         });
+        if it.has_status {
+            content["subresources"] = json!([{
+                "subresource": "status",
+                "responseKind": {"group": group, "version": version, "kind": it.kind},
+                "verbs": STATUS_VERBS,
+            }]);
+        }
         add_names(&mut content, it);
         content
     };

@@ -34,6 +34,7 @@ pub mod auth;
 pub mod body;
 pub mod bootstrap;
 pub mod conn;
+pub mod control;
 pub mod discovery;
 pub mod encode;
 mod flavor;
@@ -50,4 +51,4 @@ pub mod table;
 pub mod types;
 
 pub use flavor::Flavor;
-pub use handler::{App, AppOptions};
+pub use handler::{App, AppOptions, Plane};

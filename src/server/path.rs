@@ -19,6 +19,10 @@ use super::status::{ApiError, quoted};
 /// The prefix below which the cache plane stands.
 const SERVICE_PREFIX: &[u8] = b"/services/cache";
 
+/// The shard and the cluster in which the objects of the control plane lie: a place for their
+/// keys, of which nobody is told.
+pub const CONTROL_HOME: (&str, &str) = ("control", "control");
+
 /// What a path means.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Route {
@@ -30,8 +34,8 @@ pub enum Route {
     Holdings,
     /// Who the server takes the client for.
     WhoAmI,
-    /// Something on the control plane.
-    Control(String),
+    /// Something on the control plane, which lies in one cluster of one shard of its own.
+    Control(Box<Scoped>),
     /// Something of some shards and clusters.
     Scoped(Box<Scoped>),
 }
@@ -124,10 +128,21 @@ pub fn parse(raw: &str, flavor: Flavor) -> Result<Route, ApiError> {
         return Ok(match path {
             b"/kcpctl/v1alpha1/holdings" => Route::Holdings,
             b"/kcpctl/v1alpha1/whoami" => Route::WhoAmI,
-            _ => Route::Control(String::from_utf8_lossy(path).into_owned()),
+            _ => Route::Control(Box::new(control(path))),
         });
     }
     scoped(path).map(|it| Route::Scoped(Box::new(it)))
+}
+
+/// What stands below the root.
+fn control(path: &[u8]) -> Scoped {
+    let path = String::from_utf8_lossy(path).into_owned();
+    let endpoint = if path.starts_with('/') { endpoint(&path) } else { Endpoint::Unknown };
+    let (shard, cluster) = CONTROL_HOME;
+    // Both are names, or the tests say so.
+    let shard = shard.parse().unwrap_or(Shard::All);
+    let cluster = cluster.parse().ok();
+    Scoped { shard, cluster, path, endpoint }
 }
 
 fn scoped(path: &[u8]) -> Result<Scoped, ApiError> {
@@ -348,7 +363,8 @@ mod tests {
 
     #[test]
     fn our_own_server_keeps_the_root_for_its_control_plane() {
-        assert_eq!(parse("/apis", Flavor::Kcpctl), Ok(Route::Control("/apis".into())));
+        let Ok(Route::Control(it)) = parse("/apis", Flavor::Kcpctl) else { panic!() };
+        assert_eq!((it.endpoint, it.shard), (Endpoint::Groups, CONTROL_HOME.0.parse().unwrap()));
         assert!(parse("/apis", Flavor::CacheServer).is_err());
         assert_eq!(parse("/readyz", Flavor::CacheServer), Ok(Route::Health("/readyz")));
     }

@@ -59,11 +59,13 @@ pub fn definition_type() -> &'static ResourceType {
                 description: "When the definition was made".to_owned(),
                 priority: 0,
             }],
+            schema: None,
         }],
         storage_version: "v1".to_owned(),
         description: "Names, scope and versions of a type that this server knows.".to_owned(),
         annotations: Vec::new(),
         access: Access::ReadOnly,
+        has_status: false,
     });
     &TYPE
 }

@@ -136,6 +136,7 @@ impl Row {
         let version = |&(name, columns): &(&str, &[Col])| Version {
             name: name.to_owned(),
             columns: columns.iter().map(Col::to_column).collect(),
+            schema: None,
         };
         ResourceType {
             group: self.group.to_owned(),
@@ -152,6 +153,7 @@ impl Row {
             description: self.description.to_owned(),
             annotations: self.annotations(),
             access: Access::ReadWrite,
+            has_status: false,
         }
     }
 

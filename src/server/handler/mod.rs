@@ -4,6 +4,7 @@
 //! turns a refusal into a response; everything below it uses `?`.
 
 mod collection;
+mod control;
 mod docs;
 mod list;
 mod object;
@@ -31,6 +32,7 @@ use super::auth::{Access, Asked, Identity, forbidden_message};
 use super::body::Body;
 use super::conn::limits::SEND_BUFFER_BYTES;
 use super::conn::{Handler, Peer};
+use super::control::Control;
 use super::encode::Encoder;
 use super::metrics::{
     InFlight, Metrics, RequestKind, Scope as MetricsScope, StoreFacts, TypeLabels, Verb,
@@ -42,6 +44,7 @@ use super::query::{ListOptions, Query};
 use super::status::{ApiError, Qualified, quoted};
 use super::types::{Asked as AskedType, Found, Registry, Served};
 
+pub(super) use control::now;
 pub use sent::BODY_BYTES_MAX;
 pub use token::Token;
 pub use watch::BOOKMARK_INTERVAL;
@@ -57,9 +60,18 @@ pub struct App {
     view: Arc<View>,
     keys: Keyspace,
     types: Registry,
+    plane: Plane,
     metrics: Arc<Metrics>,
     options: AppOptions,
     shutdown: Shutdown,
+}
+
+/// What the objects of a server mean.
+pub enum Plane {
+    /// Copies of what shards have, and beside them perhaps the control plane.
+    Cache(Option<Arc<App>>),
+    /// The installation's own objects.
+    Control(Arc<Control>),
 }
 
 /// How the server should behave.
@@ -103,12 +115,16 @@ impl App {
     pub fn new(
         view: Arc<View>,
         keys: Keyspace,
+        plane: Plane,
         metrics: Arc<Metrics>,
         options: AppOptions,
         shutdown: Shutdown,
     ) -> Self {
-        let types = Registry::new(Arc::clone(&view));
-        Self { view, keys, types, metrics, options, shutdown }
+        let types = match &plane {
+            Plane::Cache(_) => Registry::new(Arc::clone(&view)),
+            Plane::Control(control) => Registry::of(Arc::clone(&view), control.types()),
+        };
+        Self { view, keys, types, plane, metrics, options, shutdown }
     }
 
     async fn answer(
@@ -138,11 +154,15 @@ impl App {
                 self.fresh().await?;
                 Ok(self.holdings())
             }
-            Route::Control(path) => {
-                admit(&identity, Access::Control, &head.method, &path)?;
+            Route::Control(scoped) => {
+                admit(&identity, Access::Control, &head.method, &scoped.path)?;
+                if let Plane::Cache(Some(control)) = &self.plane {
+                    let asked = Asking { identity: &identity, query: &query, head, seen };
+                    return control.on_control(asked, &scoped, body).await;
+                }
                 Err(ApiError::no_such_path(format!(
                     "nothing is served at {}; the cache is below /services/cache/shards/{{shard}}/clusters/{{cluster}}",
-                    quoted(path.as_bytes())
+                    quoted(scoped.path.as_bytes())
                 )))
             }
             Route::Scoped(scoped) => {
@@ -167,6 +187,22 @@ impl App {
         }
     }
 
+    /// Answers on the control plane, which the client may enter.
+    async fn on_control(
+        &self,
+        asked: Asking<'_>,
+        scoped: &Scoped,
+        body: Stream,
+    ) -> Result<Response<Body>, ApiError> {
+        if let Endpoint::Resource(resource) = &scoped.endpoint {
+            return self.resource(asked, scoped, resource, body).await;
+        }
+        let Asking { identity, query, head, .. } = asked;
+        query.timeout()?;
+        let _place = self.enter(RequestKind::ReadOnly, identity)?;
+        self.document(scoped, head, query)
+    }
+
     async fn resource(
         &self,
         asked: Asking<'_>,
@@ -178,7 +214,9 @@ impl App {
         let verb = verb_of(&head.method, path, query);
         let served = self.type_of(scoped, path, &head.headers);
         seen.resource(self, path, verb, served.as_deref());
-        admit_resource(identity, scoped, path, verb)?;
+        if matches!(self.plane, Plane::Cache(_)) {
+            admit_resource(identity, scoped, path, verb)?;
+        }
         if path.identity.as_deref() == Some("") {
             let resource = &path.resource;
             return Err(ApiError::internal(&format!(
@@ -194,7 +232,7 @@ impl App {
             // It may have been declared through another server a moment ago.
             self.fresh().await?;
             let found = self.type_of(scoped, path, &head.headers);
-            found.ok_or_else(ApiError::page_not_found)?
+            found.ok_or_else(|| self.no_such_type(path))?
         };
         let headers = &head.headers;
         let call = Call { app: self, scoped, cluster, path, served: &served, query, headers };
@@ -215,6 +253,13 @@ impl App {
             return Ok(answer);
         }
         Ok(answer.map(|body| body.holding(place)))
+    }
+
+    fn no_such_type(&self, path: &ResourcePath) -> ApiError {
+        match &self.plane {
+            Plane::Cache(_) => ApiError::page_not_found(),
+            Plane::Control(control) => control.no_such_type(path),
+        }
     }
 
     /// Takes a place among the requests that are being answered.
@@ -428,7 +473,9 @@ impl Call<'_> {
                 "Name parameter invalid: {shown}: may not be '{name}'"
             )));
         }
-        if path.subresource.is_some() {
+        let is_status = path.subresource.as_deref() == Some("status");
+        let has_it = is_status && self.served.kind.has_status;
+        if path.subresource.is_some() && !(has_it && matches!(verb, "get" | "update" | "patch")) {
             return Err(ApiError::not_found(self.resource(), name.unwrap_or_default()));
         }
         let writes = matches!(verb, "create" | "update" | "patch" | "delete" | "deletecollection");
@@ -443,6 +490,9 @@ impl Call<'_> {
     }
 
     async fn run(&self, verb: &'static str, body: Stream) -> Result<Response<Body>, ApiError> {
+        if let Plane::Control(control) = &self.app.plane {
+            return self.run_on(control, verb, body).await;
+        }
         match verb {
             "get" => self.get().await,
             "list" => self.list().await,
@@ -489,6 +539,7 @@ impl Call<'_> {
             shard,
             cluster,
             namespace: &self.path.namespace,
+            says_place: matches!(self.app.plane, Plane::Cache(_)),
         })
     }
 

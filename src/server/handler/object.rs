@@ -14,7 +14,9 @@ use crate::view::{CommitError, Draft, Entry};
 
 use super::{Answer, Call, REPLANS_MAX, Shape, json_response};
 use crate::server::body::Body;
+use crate::server::plan::control::Propagation;
 use crate::server::plan::{self, Subject, Updated};
+use crate::server::query::Query;
 use crate::server::status::{ApiError, Details, Problem, Qualified, quoted};
 
 /// How often a generated name that is taken is replaced by another.
@@ -280,6 +282,17 @@ impl DeleteOptions {
         Err(ApiError::invalid(kind, "", &problems))
     }
 
+    /// What becomes of what the object owns.
+    pub(super) fn propagation(&self, query: &Query) -> Propagation {
+        let given = self.propagation_policy.as_deref().or(query.get("propagationPolicy"));
+        match given {
+            Some("Foreground") => Propagation::Foreground,
+            Some("Orphan") => Propagation::Orphan,
+            None if self.orphan_dependents == Some(true) => Propagation::Orphan,
+            _ => Propagation::Background,
+        }
+    }
+
     pub(super) fn is_dry_run(&self) -> bool {
         self.dry_run.iter().flatten().any(|it| it == "All")
     }
@@ -328,7 +341,7 @@ fn has_finalizers(entry: &Entry) -> bool {
 }
 
 /// An object as it would be stored, in the version that the client speaks.
-fn unstored(stored: &[u8], version: &str) -> Bytes {
+pub(super) fn unstored(stored: &[u8], version: &str) -> Bytes {
     let mut object: serde_json::Value = serde_json::from_slice(stored).unwrap_or_default();
     object["apiVersion"] = version.into();
     let mut body = crate::model::json::tree::to_vec(&object);
@@ -336,7 +349,7 @@ fn unstored(stored: &[u8], version: &str) -> Bytes {
     body.into()
 }
 
-fn deleted(subject: &Subject<'_>, name: &str, old: &Entry) -> Response<Body> {
+pub(super) fn deleted(subject: &Subject<'_>, name: &str, old: &Entry) -> Response<Body> {
     let metadata = Metadata::of_kept(&old.line().slice_ref(old.metadata()));
     let uid = metadata.text(Field::Uid).into_owned();
     let mut body =
@@ -361,7 +374,7 @@ pub(super) fn unavailable(error: &CommitError) -> ApiError {
 }
 
 /// Some letters that make a name unique.
-fn suffix() -> String {
+pub(super) fn suffix() -> String {
     let mut random = rand::rng();
     let letter = |_| SUFFIX_LETTERS.choose(&mut random).map_or('x', |letter| char::from(*letter));
     (0..SUFFIX_LEN).map(letter).collect()

@@ -88,7 +88,7 @@ impl Call<'_> {
     }
 
     /// The form of the patch, as the request names it.
-    fn patch_kind(&self) -> Result<PatchKind, ApiError> {
+    pub(super) fn patch_kind(&self) -> Result<PatchKind, ApiError> {
         let group = &self.served.kind.group;
         let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
         let content_type = content_type.unwrap_or_default();
@@ -104,7 +104,11 @@ impl Call<'_> {
 }
 
 /// Refuses a patch that would make an object one of another version.
-fn check_version(after: &Bytes, subject: &plan::Subject<'_>, name: &str) -> Result<(), ApiError> {
+pub(super) fn check_version(
+    after: &Bytes,
+    subject: &plan::Subject<'_>,
+    name: &str,
+) -> Result<(), ApiError> {
     let scan = scan::scan(after).unwrap_or_default();
     let given = scan.api_version.map(|span| span.of(after)).unwrap_or_default();
     let expected = subject.kind.api_version(subject.version);
@@ -117,7 +121,11 @@ fn check_version(after: &Bytes, subject: &plan::Subject<'_>, name: &str) -> Resu
 }
 
 /// What a patch leaves is no object of the type: that is the patch's fault, not the body's.
-fn left_unreadable(error: ApiError, subject: &plan::Subject<'_>, name: &str) -> ApiError {
+pub(super) fn left_unreadable(
+    error: ApiError,
+    subject: &plan::Subject<'_>,
+    name: &str,
+) -> ApiError {
     if error.code() != 400 {
         return error;
     }
@@ -125,7 +133,7 @@ fn left_unreadable(error: ApiError, subject: &plan::Subject<'_>, name: &str) -> 
     ApiError::invalid(subject.kind_name(), name, &[problem])
 }
 
-fn refused(error: &PatchError, subject: &plan::Subject<'_>, name: &str) -> ApiError {
+pub(super) fn refused(error: &PatchError, subject: &plan::Subject<'_>, name: &str) -> ApiError {
     let told = match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),

@@ -38,7 +38,7 @@ pub(super) fn kind(it: &ResourceType, version: &str) -> Value {
 
 /// The schemas of one type.
 pub(super) fn of_type(it: &ResourceType, version: &str) -> Map<String, Value> {
-    let object = json!({
+    let mut object = json!({
         "description": format!(
             "{} This server knows no schema for it: every further field is kept as it was sent.",
             it.description
@@ -52,6 +52,15 @@ pub(super) fn of_type(it: &ResourceType, version: &str) -> Map<String, Value> {
         "x-kubernetes-preserve-unknown-fields": true,
         "x-kubernetes-group-version-kind": [kind(it, version)],
     });
+    if let Some(schema) = it.version(version).and_then(|it| it.schema.as_deref()) {
+        object = schema.clone();
+        object["description"] = it.description.clone().into();
+        object["properties"]["apiVersion"] = api_version();
+        object["properties"]["kind"] = text("What the object is.");
+        object["properties"]["metadata"] =
+            part("Name, labels and what else all objects have.", OBJECT_META);
+        object["x-kubernetes-group-version-kind"] = json!([kind(it, version)]);
+    }
     let list = json!({
         "description": format!("Objects of kind {}.", it.kind),
         "type": "object",

@@ -60,6 +60,31 @@ impl Incoming {
         Self::read_patched(body, subject, validation, &[])
     }
 
+    /// The object as a tree.
+    pub fn tree(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap_or_default()
+    }
+
+    /// What `tree` says, in place of what was sent.
+    pub(super) fn replaced_by(&self, tree: &Value) -> Result<Self, ApiError> {
+        let bytes = Bytes::from(tree::to_vec(tree));
+        let unreadable = || ApiError::bad_request("the object is nested too deeply");
+        let scan = scan::scan(&bytes).map_err(|_| unreadable())?;
+        let (metadata, _) = Metadata::read(&bytes, &scan).map_err(|_| unreadable())?;
+        Ok(Self { bytes, scan, metadata, warnings: self.warnings.clone() })
+    }
+
+    /// What is stored, to be stored again.
+    pub(super) fn of_stored(tree: &Value) -> Result<Self, ApiError> {
+        let nothing = Self {
+            bytes: Bytes::new(),
+            scan: Scan::default(),
+            metadata: Metadata::default(),
+            warnings: Vec::new(),
+        };
+        nothing.replaced_by(tree)
+    }
+
     /// Reads what a patch has made of an object, with what was found in the patch.
     pub fn read_patched(
         body: Bytes,

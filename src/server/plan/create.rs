@@ -54,7 +54,7 @@ pub fn create(
     Ok(Created { name, value })
 }
 
-fn check_revision(metadata: &Metadata) -> Result<(), ApiError> {
+pub(super) fn check_revision(metadata: &Metadata) -> Result<(), ApiError> {
     // What is no number counts as none, as in the original.
     let revision = metadata.text(Field::ResourceVersion).parse::<u64>();
     if revision.is_ok_and(|revision| revision != 0) {
@@ -85,7 +85,7 @@ pub(super) fn place_in_namespace(
 }
 
 /// The object's name, generated if it has only a prefix for one.
-fn name_of(metadata: &mut Metadata, suffix: &str) -> String {
+pub(super) fn name_of(metadata: &mut Metadata, suffix: &str) -> String {
     let name = metadata.text(Field::Name).into_owned();
     let prefix = metadata.text(Field::GenerateName);
     if !name.is_empty() || prefix.is_empty() {
@@ -100,7 +100,7 @@ fn name_of(metadata: &mut Metadata, suffix: &str) -> String {
     name
 }
 
-fn problems(subject: &Subject<'_>, name: &str, metadata: &Metadata) -> Vec<Problem> {
+pub(super) fn problems(subject: &Subject<'_>, name: &str, metadata: &Metadata) -> Vec<Problem> {
     let rule = subject.kind.name_rule;
     // A prefix may end in what a name may not: letters follow.
     let prefix = metadata.text(Field::GenerateName);

@@ -10,6 +10,7 @@
 //! field like any other.
 
 mod body;
+pub mod control;
 mod create;
 mod owners;
 #[cfg(test)]
@@ -43,6 +44,8 @@ pub struct Subject<'a> {
     pub cluster: &'a ClusterName,
     /// The namespace; empty for a type that has none.
     pub namespace: &'a str,
+    /// Whether objects say on which shard and in which cluster they lie.
+    pub says_place: bool,
 }
 
 /// What is to be stored, and what is to be served of it.
@@ -105,8 +108,12 @@ impl<'a> Subject<'a> {
         };
         stored.push(b'\n');
         debug_assert!(scan::scan(&stored).is_ok());
-        let served = EntryDraft::new(&stored, &scan, self.shard.as_str(), self.cluster.as_str())
-            .map_err(|error| ApiError::internal(&error.to_string()))?;
+        let served = if self.says_place {
+            EntryDraft::new(&stored, &scan, self.shard.as_str(), self.cluster.as_str())
+        } else {
+            EntryDraft::plain(&stored, &scan)
+        };
+        let served = served.map_err(|error| ApiError::internal(&error.to_string()))?;
         Ok(Value { stored: stored.into(), served })
     }
 }

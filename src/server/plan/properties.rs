@@ -65,7 +65,14 @@ impl Sent {
 fn with_subject<T>(run: impl FnOnce(&Subject<'_>) -> T) -> T {
     let (shard, cluster) = ("root".parse().unwrap(), "acme".parse().unwrap());
     let kind = builtin::find("apis.kcp.io", "apiexports").unwrap();
-    run(&Subject { kind, version: "v1alpha2", shard: &shard, cluster: &cluster, namespace: "" })
+    run(&Subject {
+        kind,
+        version: "v1alpha2",
+        shard: &shard,
+        cluster: &cluster,
+        namespace: "",
+        says_place: true,
+    })
 }
 
 fn read(subject: &Subject<'_>, object: &Json) -> Incoming {

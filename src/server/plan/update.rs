@@ -62,7 +62,7 @@ pub fn check_same_uid(
     Err(ApiError::invalid(subject.kind_name(), name, &[problem]))
 }
 
-fn check_uid(
+pub(super) fn check_uid(
     subject: &Subject<'_>,
     sent: &Metadata,
     kept: &Metadata,
@@ -79,7 +79,7 @@ fn check_uid(
     Err(ApiError::conflict(subject.resource(), name, &why))
 }
 
-fn check_revision(
+pub(super) fn check_revision(
     subject: &Subject<'_>,
     sent: &Metadata,
     name: &str,

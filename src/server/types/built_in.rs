@@ -17,8 +17,13 @@ pub struct BuiltIn {
 impl BuiltIn {
     /// All of them.
     pub fn new() -> Self {
+        Self::of(Self::all())
+    }
+
+    /// These, instead of those that every cache serves.
+    pub fn of<'a>(kinds: impl IntoIterator<Item = &'a ResourceType>) -> Self {
         let mut served: HashMap<String, HashMap<String, Served>> = HashMap::new();
-        for kind in Self::all() {
+        for kind in kinds {
             let key = TypeKey::new(&kind.group, &kind.resource);
             let origin = if key.is_definitions() { Origin::Definitions } else { Origin::BuiltIn };
             let one = Served::new(Arc::new(kind.clone()), Some(origin));

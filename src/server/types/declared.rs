@@ -224,11 +224,12 @@ impl Identity {
             storage_version: (*versions.first()?).to_owned(),
             versions: versions
                 .into_iter()
-                .map(|name| Version { name: name.to_owned(), columns: Vec::new() })
+                .map(|name| Version { name: name.to_owned(), columns: Vec::new(), schema: None })
                 .collect(),
             description: DESCRIPTION.to_owned(),
             annotations: Vec::new(),
             access: Access::ReadWrite,
+            has_status: false,
         };
         let origin = Origin::Identity(oldest.identity.clone());
         let served = Arc::new(Served::new(Arc::new(kind), Some(origin)));

@@ -64,13 +64,19 @@ struct Upkeep {
 impl Registry {
     /// The built-in types, and whatever `view` declares.
     pub fn new(view: Arc<View>) -> Self {
+        Self::of(view, BuiltIn::all())
+    }
+
+    /// These types, and whatever `view` declares.
+    pub fn of<'a>(view: Arc<View>, types: impl IntoIterator<Item = &'a ResourceType>) -> Self {
+        let types: Vec<&ResourceType> = types.into_iter().collect();
         let documents = Arc::new(Documents {
-            discovery: Discovery::new(BuiltIn::all()),
-            openapi: OpenApi::new(BuiltIn::all()),
+            discovery: Discovery::new(types.iter().copied()),
+            openapi: OpenApi::new(types.iter().copied()),
         });
         let keys = DECLARING_RESOURCES.map(|resource| TypeKey::new(DECLARING_GROUP, resource));
         let registry = Self {
-            built_in: BuiltIn::new(),
+            built_in: BuiltIn::of(types),
             documents,
             view,
             keys,

@@ -16,10 +16,12 @@
 //!   to know.
 //! * `process` brings everything up in an order in which failing leaves nothing half
 //!   done, and takes it down.
+//! * `control` is the control plane beside the cache.
 //! * `pulse` asks the store how it is.
 //! * `wiring` puts store, view and request path together.
 
 mod args;
+mod control;
 mod data_dir;
 mod etcd;
 mod files;

@@ -198,6 +198,14 @@ pub(super) fn serving_pair(
 }
 
 impl Settings {
+    /// Where the control plane keeps its objects; none if there is no control plane.
+    pub(super) fn control_directory(&self) -> Option<PathBuf> {
+        let is_ours = self.flavor == Flavor::Kcpctl;
+        let is_embedded = matches!(self.store, StoreSettings::Embedded(_));
+        let dir = self.data_dir.as_ref().filter(|_| is_ours && is_embedded)?;
+        Some(dir.join("control"))
+    }
+
     /// Refuses what cannot work, before anything is written.
     pub(super) fn check(self) -> Result<Self, SettingsError> {
         let can_make = self.data_dir.is_some();

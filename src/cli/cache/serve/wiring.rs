@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::control::Plane;
 use super::memory::Budget;
 use super::pulse::Pulse;
 use super::settings::Settings;
@@ -13,7 +14,7 @@ use crate::error::{CliError, Kind};
 use crate::server::bootstrap::{self, BootstrapError};
 use crate::server::metrics::{Metrics, StoreFacts};
 use crate::server::types::BuiltIn;
-use crate::server::{App, AppOptions, orphans};
+use crate::server::{App, AppOptions, Plane as PlaneKind, orphans};
 use crate::shutdown::Shutdown;
 use crate::store::{self, AnyBackend, Backend as _, Counters, EtcdCounters, Keyspace, NameLog};
 use crate::view::{OpenError, Options, Stale, View};
@@ -31,6 +32,7 @@ const ETCD_PAUSE: Duration = Duration::from_secs(1);
 /// A server that can answer.
 pub(super) struct Server {
     view: Arc<View>,
+    plane: Option<Plane>,
     app: Arc<App>,
 }
 
@@ -71,7 +73,11 @@ impl Server {
             tokio::spawn(orphans::prune(view, after, pruned, shutdown.clone()));
         }
         let pulse = Pulse::start(Arc::clone(&store));
-        let options = AppOptions {
+        let plane = match settings.control_directory() {
+            Some(directory) => Some(Plane::open(&directory, now_millis, shutdown.clone()).await?),
+            None => None,
+        };
+        let options = |pulse: Pulse| AppOptions {
             flavor: settings.flavor,
             admission: settings.limits.admission,
             synthetic_delay: settings.synthetic_delay,
@@ -81,10 +87,21 @@ impl Server {
                 let (pulse, view) = (pulse.clone(), Arc::clone(&view));
                 Box::new(move || pulse.trouble().or_else(|| encrypted(&view)))
             },
-            store_facts: Box::new(move || facts(&store, &pulse)),
+            store_facts: {
+                let store = Arc::clone(&store);
+                Box::new(move || facts(&store, &pulse))
+            },
         };
-        let app = Arc::new(App::new(Arc::clone(&view), keys, metrics, options, shutdown));
-        Ok(Self { view, app })
+        let control = plane.as_ref().map(|Plane { view, keys, control }| {
+            let options = options(pulse.clone());
+            let kind = PlaneKind::Control(Arc::clone(control));
+            let (view, keys) = (Arc::clone(view), keys.clone());
+            Arc::new(App::new(view, keys, kind, Arc::clone(&metrics), options, shutdown.clone()))
+        });
+        let kind = PlaneKind::Cache(control);
+        let options = options(pulse);
+        let app = App::new(Arc::clone(&view), keys, kind, metrics, options, shutdown);
+        Ok(Self { view, plane, app: Arc::new(app) })
     }
 
     /// What answers requests.
@@ -95,6 +112,9 @@ impl Server {
     /// Finishes the writes that are queued.
     pub(super) async fn close(&self) {
         self.view.close().await;
+        if let Some(plane) = &self.plane {
+            plane.view.close().await;
+        }
     }
 }
 

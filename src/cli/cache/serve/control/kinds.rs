@@ -1,0 +1,326 @@
+//! The types of the control plane: the operator's kinds, and those that an installation is made of.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::api;
+use crate::model::{Access, Column, ColumnKind, NameRule, ResourceType, Version, builtin};
+use crate::server::control::Kind;
+use crate::server::plan::control::{Rules, Wrong};
+
+/// A type of Kubernetes or cert-manager.
+struct Row {
+    group: &'static str,
+    version: &'static str,
+    kind: &'static str,
+    resource: &'static str,
+    short_names: &'static [&'static str],
+    namespaced: bool,
+    /// Whether the server numbers what it asks for, and keeps its status apart.
+    reconciled: bool,
+    columns: &'static [(&'static str, &'static str)],
+    description: &'static str,
+}
+
+const READY: (&str, &str) = ("Ready", ".status.conditions[?(@.type==\"Ready\")].status");
+
+const ROWS: [Row; 11] = [
+    Row {
+        group: "",
+        version: "v1",
+        kind: "Namespace",
+        resource: "namespaces",
+        short_names: &["ns"],
+        namespaced: false,
+        reconciled: false,
+        columns: &[("Status", ".status.phase")],
+        description: "A place for the objects of one installation.",
+    },
+    Row {
+        group: "",
+        version: "v1",
+        kind: "Secret",
+        resource: "secrets",
+        short_names: &[],
+        namespaced: true,
+        reconciled: false,
+        columns: &[("Type", ".type")],
+        description: "Keys, certificates and kubeconfigs.",
+    },
+    Row {
+        group: "",
+        version: "v1",
+        kind: "ConfigMap",
+        resource: "configmaps",
+        short_names: &["cm"],
+        namespaced: true,
+        reconciled: false,
+        columns: &[],
+        description: "Files that servers read.",
+    },
+    Row {
+        group: "",
+        version: "v1",
+        kind: "Service",
+        resource: "services",
+        short_names: &["svc"],
+        namespaced: true,
+        reconciled: false,
+        columns: &[("Type", ".spec.type"), ("Cluster-IP", ".spec.clusterIP")],
+        description: "A name under which servers are reached.",
+    },
+    Row {
+        group: "",
+        version: "v1",
+        kind: "Event",
+        resource: "events",
+        short_names: &["ev"],
+        namespaced: true,
+        reconciled: false,
+        columns: &[
+            ("Type", ".type"),
+            ("Reason", ".reason"),
+            ("Object", ".involvedObject.name"),
+            ("Message", ".message"),
+        ],
+        description: "Something that has happened to an object.",
+    },
+    Row {
+        group: "apps",
+        version: "v1",
+        kind: "Deployment",
+        resource: "deployments",
+        short_names: &["deploy"],
+        namespaced: true,
+        reconciled: true,
+        columns: &[("Replicas", ".spec.replicas"), ("Available", ".status.availableReplicas")],
+        description: "Pods of one server. Nothing here runs them.",
+    },
+    Row {
+        group: "policy",
+        version: "v1",
+        kind: "PodDisruptionBudget",
+        resource: "poddisruptionbudgets",
+        short_names: &["pdb"],
+        namespaced: true,
+        reconciled: true,
+        columns: &[
+            ("Min Available", ".spec.minAvailable"),
+            ("Max Unavailable", ".spec.maxUnavailable"),
+        ],
+        description: "How many pods of one server may be away.",
+    },
+    Row {
+        group: api::CERT_MANAGER,
+        version: "v1",
+        kind: "Issuer",
+        resource: "issuers",
+        short_names: &[],
+        namespaced: true,
+        reconciled: true,
+        columns: &[READY],
+        description: "Who signs certificates of one namespace.",
+    },
+    Row {
+        group: api::CERT_MANAGER,
+        version: "v1",
+        kind: "ClusterIssuer",
+        resource: "clusterissuers",
+        short_names: &[],
+        namespaced: false,
+        reconciled: true,
+        columns: &[READY],
+        description: "Who signs certificates of all namespaces.",
+    },
+    Row {
+        group: api::CERT_MANAGER,
+        version: "v1",
+        kind: "Certificate",
+        resource: "certificates",
+        short_names: &["cert", "certs"],
+        namespaced: true,
+        reconciled: true,
+        columns: &[READY, ("Secret", ".spec.secretName")],
+        description: "A certificate that is to be in a Secret.",
+    },
+    Row {
+        group: "coordination.k8s.io",
+        version: "v1",
+        kind: "Lease",
+        resource: "leases",
+        short_names: &[],
+        namespaced: true,
+        reconciled: false,
+        columns: &[("Holder", ".spec.holderIdentity")],
+        description: "Who of several does the work.",
+    },
+];
+
+/// All of them.
+pub(super) fn kinds() -> Vec<Kind> {
+    let definitions = Kind {
+        resource: builtin::definition_type().clone(),
+        rules: Rules { has_generation: true, ..plain() },
+    };
+    let own = api::Kind::ALL.into_iter().map(own);
+    ROWS.iter().map(Row::to_kind).chain(own).chain([definitions]).collect()
+}
+
+/// The definitions of the operator's kinds, as an API server that has taken them shows them.
+pub(super) fn definitions() -> Vec<Value> {
+    let established = |kind: api::Kind| {
+        let mut definition = api::crd(kind);
+        let condition = |name: &str, reason: &str| json!({ "type": name, "status": "True", "reason": reason, "message": "served" });
+        definition["status"] = json!({
+            "acceptedNames": definition["spec"]["names"],
+            "storedVersions": [definition["spec"]["versions"][0]["name"]],
+            "conditions": [
+                condition("NamesAccepted", "NoConflicts"),
+                condition("Established", "InitialNamesAccepted"),
+            ],
+        });
+        definition
+    };
+    api::Kind::ALL.into_iter().map(established).collect()
+}
+
+/// Rules that forbid nothing.
+fn plain() -> Rules {
+    Rules {
+        has_generation: false,
+        complete: |_| {},
+        check: Box::new(|_| Vec::new()),
+        is_container: false,
+    }
+}
+
+fn own(kind: api::Kind) -> Kind {
+    let definition = api::crd(kind);
+    let names = &definition["spec"]["names"];
+    let version = &definition["spec"]["versions"][0];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let texts = |value: &Value| value.as_array().into_iter().flatten().map(text).collect();
+    let column = |it: &Value| Column {
+        name: text(&it["name"]),
+        kind: match it["type"].as_str() {
+            Some("date") => ColumnKind::Date,
+            Some("integer") => ColumnKind::Integer,
+            Some("boolean") => ColumnKind::Boolean,
+            _ => ColumnKind::String,
+        },
+        json_path: text(&it["jsonPath"]),
+        description: text(&it["description"]),
+        priority: it["priority"].as_i64().and_then(|it| it.try_into().ok()).unwrap_or(0),
+    };
+    let columns = version["additionalPrinterColumns"].as_array();
+    let schema = &version["schema"]["openAPIV3Schema"];
+    Kind {
+        resource: ResourceType {
+            group: text(&definition["spec"]["group"]),
+            resource: text(&names["plural"]),
+            kind: text(&names["kind"]),
+            list_kind: text(&names["listKind"]),
+            singular: text(&names["singular"]),
+            short_names: texts(&names["shortNames"]),
+            namespaced: true,
+            name_rule: NameRule::Subdomain,
+            categories: texts(&names["categories"]),
+            versions: vec![Version {
+                name: text(&version["name"]),
+                columns: columns.into_iter().flatten().map(column).collect(),
+                schema: Some(Arc::new(schema.clone())),
+            }],
+            storage_version: text(&version["name"]),
+            description: text(&schema["description"]),
+            annotations: Vec::new(),
+            access: Access::ReadWrite,
+            has_status: true,
+        },
+        rules: Rules {
+            has_generation: true,
+            check: Box::new(move |tree| {
+                let wrong = |it: api::Violation| Wrong { path: it.path, message: it.message };
+                api::violations(kind, tree).into_iter().map(wrong).collect()
+            }),
+            ..plain()
+        },
+    }
+}
+
+impl Row {
+    fn to_kind(&self) -> Kind {
+        let column = |&(name, path): &(&str, &str)| Column {
+            name: name.to_owned(),
+            kind: ColumnKind::String,
+            json_path: path.to_owned(),
+            description: String::new(),
+            priority: 0,
+        };
+        let age = Column {
+            name: "Age".to_owned(),
+            kind: ColumnKind::Date,
+            json_path: ".metadata.creationTimestamp".to_owned(),
+            description: String::new(),
+            priority: 0,
+        };
+        let complete = match self.kind {
+            "Namespace" => namespace,
+            "Secret" => secret,
+            _ => |_: &mut Value| {},
+        };
+        Kind {
+            resource: ResourceType {
+                group: self.group.to_owned(),
+                resource: self.resource.to_owned(),
+                kind: self.kind.to_owned(),
+                list_kind: format!("{}List", self.kind),
+                singular: self.kind.to_lowercase(),
+                short_names: self.short_names.iter().map(|&it| it.to_owned()).collect(),
+                namespaced: self.namespaced,
+                name_rule: NameRule::Subdomain,
+                categories: Vec::new(),
+                versions: vec![Version {
+                    name: self.version.to_owned(),
+                    columns: self.columns.iter().map(column).chain([age]).collect(),
+                    schema: None,
+                }],
+                storage_version: self.version.to_owned(),
+                description: self.description.to_owned(),
+                annotations: Vec::new(),
+                access: Access::ReadWrite,
+                has_status: self.reconciled,
+            },
+            rules: Rules {
+                has_generation: self.reconciled,
+                complete,
+                is_container: self.kind == "Namespace",
+                ..plain()
+            },
+        }
+    }
+}
+
+/// Namespaces say that they are there, and can be selected by their names.
+fn namespace(tree: &mut Value) {
+    let name = tree["metadata"]["name"].clone();
+    tree["metadata"]["labels"]["kubernetes.io/metadata.name"] = name;
+    if tree["status"]["phase"].is_null() {
+        tree["status"]["phase"] = "Active".into();
+    }
+    tree["spec"]["finalizers"] = json!(["kubernetes"]);
+}
+
+/// What is given as text is kept as data.
+fn secret(tree: &mut Value) {
+    use base64::prelude::{BASE64_STANDARD, Engine as _};
+
+    let given = tree.as_object_mut().and_then(|it| it.remove("stringData"));
+    for (key, text) in given.iter().filter_map(Value::as_object).flatten() {
+        let text = text.as_str().unwrap_or_default();
+        tree["data"][key] = BASE64_STANDARD.encode(text).into();
+    }
+    if tree["type"].is_null() {
+        tree["type"] = "Opaque".into();
+    }
+}

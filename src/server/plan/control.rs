@@ -1,0 +1,286 @@
+//! The semantics of the control plane, which are those of Kubernetes.
+//!
+//! The server numbers the generations of an object, keeps its status apart from the rest, and
+//! lets it go only when its last finalizer is gone. What is particular to a type comes as
+//! [`Rules`], made by whoever knows the type.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::create::{check_revision, name_of, place_in_namespace, problems};
+use super::update::{check_revision as check_known_revision, check_uid};
+use super::{Created, Incoming, Subject, Updated, validate};
+use crate::model::metadata::{Field, Metadata};
+use crate::server::status::{ApiError, Problem};
+use crate::view::Entry;
+
+/// The finalizer of an object that waits until what it owns is gone.
+pub const FOREGROUND: &str = "foregroundDeletion";
+/// The finalizer of an object that waits until what it owns has forgotten it.
+pub const ORPHAN: &str = "orphan";
+
+/// What is particular to a type.
+pub struct Rules {
+    /// Whether the server numbers what its objects ask for.
+    pub has_generation: bool,
+    /// Fills in what a server fills in.
+    pub complete: fn(&mut Value),
+    /// What is wrong with an object.
+    pub check: Box<dyn Fn(&Value) -> Vec<Wrong> + Send + Sync>,
+    /// Whether an object holds others, which go before it does.
+    pub is_container: bool,
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rules")
+            .field("has_generation", &self.has_generation)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A field that is not what its type allows.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Wrong {
+    /// Such as `spec.replicas`.
+    pub path: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+/// Which part of an object a write is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Part {
+    /// Everything but the status, if that is apart.
+    Whole,
+    /// The status alone.
+    Status,
+}
+
+/// What becomes of what an object owns.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Propagation {
+    /// It is deleted afterwards.
+    #[default]
+    Background,
+    /// It is deleted first.
+    Foreground,
+    /// It stays, and forgets its owner.
+    Orphan,
+}
+
+/// What a delete comes to.
+#[derive(Debug)]
+pub enum Deleted {
+    /// The object is gone.
+    Now,
+    /// It waits for its finalizers.
+    Marked(super::Value),
+    /// It waits for them already.
+    Waiting,
+}
+
+/// Plans a create. `now` is RFC 3339 in seconds; `uid` and `suffix` are fresh.
+pub fn create(
+    subject: &Subject<'_>,
+    rules: &Rules,
+    incoming: &Incoming,
+    (now, uid, suffix): (&str, &str, &str),
+) -> Result<Created, ApiError> {
+    let mut tree = incoming.tree();
+    if subject.kind.has_status {
+        remove(&mut tree, "status");
+    }
+    (rules.complete)(&mut tree);
+    let incoming = incoming.replaced_by(&tree)?;
+    let mut metadata = incoming.metadata.clone();
+    check_revision(&metadata)?;
+    place_in_namespace(subject, &mut metadata)?;
+    let name = name_of(&mut metadata, suffix);
+    let mut problems = problems(subject, &name, &metadata);
+    problems.extend(wrong(rules, &tree));
+    if !problems.is_empty() {
+        return Err(ApiError::invalid(subject.kind_name(), &name, &problems));
+    }
+    metadata.set_text(Field::Uid, uid);
+    metadata.set_text(Field::CreationTimestamp, now);
+    let generation = rules.has_generation.then(|| Bytes::from_static(b"1"));
+    metadata.set(Field::Generation, generation);
+    for field in [Field::DeletionTimestamp, Field::DeletionGracePeriodSeconds] {
+        metadata.set(field, None);
+    }
+    let value = subject.compose(&incoming, &metadata)?;
+    Ok(Created { name, value })
+}
+
+/// Plans an update of a part of `old`, which is what is stored under `name`.
+pub fn update(
+    subject: &Subject<'_>,
+    rules: &Rules,
+    incoming: &Incoming,
+    (name, part): (&str, Part),
+    old: &Entry,
+) -> Result<Updated, ApiError> {
+    let kept = Metadata::of_kept(&old.line().slice_ref(old.metadata()));
+    let mut metadata = incoming.metadata.clone();
+    place_in_namespace(subject, &mut metadata)?;
+    check_uid(subject, &metadata, &kept, name, "")?;
+    // Whoever names no revision means whatever there is.
+    if !matches!(&*metadata.text(Field::ResourceVersion), "" | "0") {
+        check_known_revision(subject, &metadata, name, old.revision())?;
+    }
+    let before: Value = serde_json::from_slice(old.json()).unwrap_or_default();
+    let mut tree = incoming.tree();
+    match part {
+        Part::Whole if subject.kind.has_status => take(&mut tree, "status", &before),
+        Part::Whole => {}
+        Part::Status => {
+            let status = tree.get("status").cloned();
+            tree = before.clone();
+            put(&mut tree, "status", status);
+            metadata = kept.clone();
+        }
+    }
+    (rules.complete)(&mut tree);
+    let mut problems = validate::metadata(&metadata);
+    problems.extend(wrong(rules, &tree));
+    problems.extend(finalizers(&metadata, &kept));
+    if !problems.is_empty() {
+        return Err(ApiError::invalid(subject.kind_name(), name, &problems));
+    }
+    keep(&mut metadata, &kept);
+    if rules.has_generation && asks(&tree) != asks(&before) {
+        let next = generation(&kept) + 1;
+        metadata.set(Field::Generation, Some(next.to_string().into()));
+    }
+    if metadata.has(Field::DeletionTimestamp)
+        && !metadata.has(Field::Finalizers)
+        && !rules.is_container
+    {
+        return Ok(Updated::Gone);
+    }
+    let value = subject.compose(&incoming.replaced_by(&tree)?, &metadata)?;
+    if value.served.is_same_as(old) { Ok(Updated::Unchanged) } else { Ok(Updated::Changed(value)) }
+}
+
+/// Plans a delete of what is `before` it.
+pub fn delete(
+    subject: &Subject<'_>,
+    rules: &Rules,
+    before: &Value,
+    propagation: Propagation,
+    now: &str,
+) -> Result<Deleted, ApiError> {
+    let mut tree = before.clone();
+    let mut holders: Vec<String> = holders(&tree);
+    let wanted = match propagation {
+        Propagation::Background => None,
+        Propagation::Foreground => Some(FOREGROUND),
+        Propagation::Orphan => Some(ORPHAN),
+    };
+    // Who asks last says what becomes of what it owns.
+    holders.retain(|it| ![FOREGROUND, ORPHAN].contains(&it.as_str()) || wanted.is_none());
+    holders.extend(wanted.map(str::to_owned));
+    if holders.is_empty() && !rules.is_container {
+        return Ok(Deleted::Now);
+    }
+    tree["metadata"]["finalizers"] = json!(holders);
+    if holders.is_empty() {
+        remove(&mut tree["metadata"], "finalizers");
+    }
+    if tree["metadata"]["deletionTimestamp"].is_null() {
+        tree["metadata"]["deletionTimestamp"] = now.into();
+        tree["metadata"]["deletionGracePeriodSeconds"] = 0.into();
+        if let Some(generation) = tree["metadata"]["generation"].as_u64() {
+            tree["metadata"]["generation"] = (generation + 1).into();
+        }
+        if rules.is_container {
+            tree["status"]["phase"] = "Terminating".into();
+        }
+    }
+    if tree == *before {
+        return Ok(Deleted::Waiting);
+    }
+    Ok(Deleted::Marked(compose(subject, &tree)?))
+}
+
+/// A tree of an object that is stored, as it is to be stored again.
+pub fn compose(subject: &Subject<'_>, tree: &Value) -> Result<super::Value, ApiError> {
+    let incoming = Incoming::of_stored(tree)?;
+    let metadata = incoming.metadata.clone();
+    subject.compose(&incoming, &metadata)
+}
+
+/// What an object asks for: all but its metadata and its status.
+fn asks(tree: &Value) -> Value {
+    let mut tree = tree.clone();
+    remove(&mut tree, "metadata");
+    remove(&mut tree, "status");
+    remove(&mut tree, "apiVersion");
+    tree
+}
+
+fn wrong(rules: &Rules, tree: &Value) -> Vec<Problem> {
+    let found = (rules.check)(tree);
+    found.iter().map(|it| Problem::invalid(&it.path, "{…}", &it.message)).collect()
+}
+
+fn holders(tree: &Value) -> Vec<String> {
+    let all = tree["metadata"]["finalizers"].as_array();
+    all.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// Whoever deletes an object need not reckon with new reasons to wait.
+fn finalizers(sent: &Metadata, kept: &Metadata) -> Option<Problem> {
+    if !kept.has(Field::DeletionTimestamp) {
+        return None;
+    }
+    let names = |of: &Metadata| -> Vec<String> {
+        of.raw(Field::Finalizers).and_then(|it| serde_json::from_slice(it).ok()).unwrap_or_default()
+    };
+    let before = names(kept);
+    let new: Vec<String> = names(sent).into_iter().filter(|it| !before.contains(it)).collect();
+    let why = "no new finalizers can be added if the object is being deleted";
+    (!new.is_empty()).then(|| Problem::forbidden("metadata.finalizers", why))
+}
+
+/// Takes over what a client cannot change.
+fn keep(metadata: &mut Metadata, kept: &Metadata) {
+    for field in [
+        Field::Uid,
+        Field::CreationTimestamp,
+        Field::DeletionGracePeriodSeconds,
+        Field::DeletionTimestamp,
+        Field::Generation,
+        Field::GenerateName,
+    ] {
+        metadata.set(field, kept.raw(field).cloned());
+    }
+    if !metadata.has(Field::ManagedFields) {
+        metadata.set(Field::ManagedFields, kept.raw(Field::ManagedFields).cloned());
+    }
+}
+
+fn generation(of: &Metadata) -> u64 {
+    let raw = of.raw(Field::Generation);
+    raw.and_then(|raw| std::str::from_utf8(raw).ok()?.parse().ok()).unwrap_or(0)
+}
+
+fn remove(tree: &mut Value, key: &str) {
+    if let Some(members) = tree.as_object_mut() {
+        members.remove(key);
+    }
+}
+
+fn put(tree: &mut Value, key: &str, value: Option<Value>) {
+    match value {
+        Some(value) => tree[key] = value,
+        None => remove(tree, key),
+    }
+}
+
+fn take(tree: &mut Value, key: &str, from: &Value) {
+    put(tree, key, from.get(key).cloned());
+}
