@@ -151,7 +151,8 @@ pub fn apply(
     if (api_version, kind) != (write.api_version, write.kind) {
         return Err(ApplyError::Type(type_name(api_version, kind)));
     }
-    if config.pointer(MANAGED_FIELDS).is_some_and(|it| !it.is_null()) {
+    // Anything else is a flaw of the configuration.
+    if config.pointer(MANAGED_FIELDS).is_some_and(Value::is_array) {
         return Err(ApplyError::ManagedFields);
     }
     let (mut base, stored) = taken(live, write);

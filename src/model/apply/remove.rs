@@ -21,14 +21,14 @@ pub(super) fn prune(
     let last = with_named(Some(structure), last);
     let all = with_named(Some(structure), &fields(structure, &merged));
     // First everything goes that the applier had, and what is nobody's with it …
-    let pruned = without(structure, &merged, &last, Emptied::Nothing);
+    let pruned = without(structure, &merged, &last);
     let kept = with_named(Some(structure), &fields(structure, &pruned));
     let kept = kept.union(&with_named(Some(structure), owned));
-    let pruned = without(structure, &merged, &all.difference(&kept), Emptied::Nothing);
+    let pruned = without(structure, &merged, &all.difference(&kept));
     // … then what it never had comes back, whoever it belongs to.
     let kept = with_named(Some(structure), &fields(structure, &pruned));
     let gone = all.difference(&kept).intersection(&last);
-    let mut left = without(structure, &merged, &gone, Emptied::Empty);
+    let mut left = without(structure, &merged, &gone);
     restore_nulls(&mut left, config);
     left
 }
@@ -68,36 +68,22 @@ fn with_named(structure: Option<&Structure>, set: &FieldSet) -> FieldSet {
     all
 }
 
-/// What becomes of a map or a list of which everything is removed but itself.
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Emptied {
-    /// It counts as null. That is how Kubernetes finds out what is still wanted.
-    Nothing,
-    /// It is empty. Kubernetes leaves null here too, and then refuses the object where the
-    /// schema says that it is a map.
-    Empty,
-}
-
-/// `value` without the fields of `gone`.
-fn without(structure: &Structure, value: &Value, gone: &FieldSet, emptied: Emptied) -> Value {
+/// `value` without the fields of `gone`. A map or a list of which everything is removed but
+/// itself is an empty one. (Kubernetes made it null before 1.35, and then refused the object
+/// where its schema says that it is a map.)
+fn without(structure: &Structure, value: &Value, gone: &FieldSet) -> Value {
     match (structure.form(value), value) {
         (Some(Form::Map(map)), Value::Object(members)) if !map.atomic => {
-            without_members(map, members, gone, emptied)
+            without_members(map, members, gone)
         }
         (Some(Form::List(list)), Value::Array(items)) if !list.is_atomic() => {
-            without_items(list, items, gone, emptied)
+            without_items(list, items, gone)
         }
-        (Some(Form::Map(_) | Form::List(_)), _) if emptied == Emptied::Nothing => Value::Null,
         _ => value.clone(),
     }
 }
 
-fn without_members(
-    map: &MapOf,
-    members: &Map<String, Value>,
-    gone: &FieldSet,
-    emptied: Emptied,
-) -> Value {
+fn without_members(map: &MapOf, members: &Map<String, Value>, gone: &FieldSet) -> Value {
     let mut left = Map::new();
     for (name, member) in members {
         let node = gone.at(&PathElement::Field(name.clone()));
@@ -105,18 +91,15 @@ fn without_members(
             continue;
         }
         let value = match (node, map.member(name)) {
-            (Some(node), Some(structure)) => without(structure, member, &node.below, emptied),
+            (Some(node), Some(structure)) => without(structure, member, &node.below),
             _ => member.clone(),
         };
         left.insert(name.clone(), value);
     }
-    match emptied {
-        Emptied::Nothing if left.is_empty() => Value::Null,
-        _ => Value::Object(left),
-    }
+    Value::Object(left)
 }
 
-fn without_items(list: &ListOf, items: &[Value], gone: &FieldSet, emptied: Emptied) -> Value {
+fn without_items(list: &ListOf, items: &[Value], gone: &FieldSet) -> Value {
     let mut left = Vec::with_capacity(items.len());
     for item in items {
         let node = list.element(item).ok().and_then(|element| gone.at(&element));
@@ -124,12 +107,9 @@ fn without_items(list: &ListOf, items: &[Value], gone: &FieldSet, emptied: Empti
             continue;
         }
         left.push(match (node, list.items.structure()) {
-            (Some(node), Some(structure)) => without(structure, item, &node.below, emptied),
+            (Some(node), Some(structure)) => without(structure, item, &node.below),
             _ => item.clone(),
         });
     }
-    match emptied {
-        Emptied::Nothing if left.is_empty() => Value::Null,
-        _ => Value::Array(left),
-    }
+    Value::Array(left)
 }

@@ -1,6 +1,7 @@
 //! Reading a [`Structure`] from the schema of a definition (OpenAPI v3, structural).
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
@@ -25,6 +26,16 @@ impl Structure {
             add_object(map);
         }
         Ok(structure)
+    }
+
+    /// The structure of an object of which nothing is known but that it has metadata.
+    pub fn any_object() -> &'static Self {
+        static ANY: LazyLock<Structure> = LazyLock::new(|| {
+            let mut map = MapOf { fields: BTreeMap::new(), others: Inner::Deduced, atomic: false };
+            add_object(&mut map);
+            Structure { map: Some(map), ..Structure::default() }
+        });
+        &ANY
     }
 
     const fn of_scalar(scalar: Scalar) -> Self {

@@ -9,7 +9,8 @@ use crate::model::fields::PathElement;
 
 /// What a value may be: a map, a scalar, a list, or several of these.
 ///
-/// One is [deduced](Structure::deduced) from the values themselves, or read from a
+/// One is [deduced](Structure::deduced) from the values themselves, or deduced but for the
+/// [metadata of objects](Structure::any_object), or read from a
 /// [schema](Structure::from_schema).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Structure {

@@ -285,7 +285,7 @@ fn every_write_comes_to_what_a_real_api_server_made_of_it() {
             let recorded = &answers[name][number];
             if recorded["status"] == 422 {
                 // A server with a schema refuses null where a map or a list should be. Nothing else
-                // was refused so; and where nobody said null, it is an empty one here.
+                // was refused so; and what became null although nobody said so is empty here.
                 let new = live.as_ref().unwrap();
                 let nulls = Plane::nulls(&plane.schema, new, "");
                 let fields =

@@ -165,7 +165,7 @@ impl Call<'_> {
         let subject = self.subject("update")?;
         let encoder = self.encoder(Shape::One)?;
         let incoming = self.incoming(body, &subject, "UpdateOptions")?;
-        check_name(&incoming.metadata, name)?;
+        incoming.check_name(name)?;
         let dry_run = self.query.dry_run("UpdateOptions")?;
         let place = self.place(name)?;
         let key = self.app.keys.key(&place);
@@ -309,26 +309,12 @@ impl DeleteOptions {
     }
 }
 
-pub(super) fn check_name(metadata: &Metadata, name: &str) -> Result<(), ApiError> {
-    let given = metadata.text(Field::Name);
-    if given == name {
-        return Ok(());
-    }
-    Err(ApiError::bad_request(if given.is_empty() {
-        format!(
-            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
-        )
-    } else {
-        format!("the name of the object ({given}) does not match the name on the URL ({name})")
-    }))
-}
-
 fn has_finalizers(entry: &Entry) -> bool {
     Metadata::of_kept(&entry.line().slice_ref(entry.metadata())).has(Field::Finalizers)
 }
 
 /// An object as it would be stored, in the version that the client speaks.
-fn unstored(stored: &[u8], version: &str) -> Bytes {
+pub(super) fn unstored(stored: &[u8], version: &str) -> Bytes {
     let mut object: serde_json::Value = serde_json::from_slice(stored).unwrap_or_default();
     object["apiVersion"] = version.into();
     let mut body = crate::model::json::tree::to_vec(&object);
