@@ -3,10 +3,12 @@
 //! Everything here is a value. Holding one is proof that it is legal, so nothing
 //! past the edge (a URL, a flag, a file, a stored key) checks it again.
 
+pub mod apply;
 pub mod builtin;
 pub mod crd;
 mod declaration;
 pub mod duration;
+pub mod fields;
 pub mod json;
 pub mod metadata;
 mod names;

@@ -136,6 +136,21 @@ impl ApiError {
         Self::conflict(kind, name, why)
     }
 
+    /// 409 because others own fields that are to be applied: for each of them with whom the
+    /// conflict is, and the field.
+    pub fn apply_conflict(
+        message: String,
+        causes: impl IntoIterator<Item = (String, String)>,
+    ) -> Self {
+        let causes = causes.into_iter().map(|(message, field)| Cause {
+            reason: "FieldManagerConflict",
+            message,
+            field,
+        });
+        let details = Details { causes: causes.collect(), ..Details::default() };
+        Self::status(409, "Conflict", message).with_details(details)
+    }
+
     /// 410: history does not reach back so far.
     pub fn expired(message: &str) -> Self {
         Self::status(410, "Expired", message)

@@ -225,6 +225,60 @@ fn kubectl_patches() {
 }
 
 #[test]
+fn kubectl_applies_on_the_server() {
+    let server = Server::shared();
+    let kubectl = Kubectl::new(&server, "root", "kubectl-server-side");
+    let apply = |name: &str, manifest: &Value, more: &[&str]| {
+        let file = server.env().write(name, manifest.to_string());
+        let all = ["apply", "--server-side", "-f", file.to_str().unwrap()];
+        kubectl.run(all.iter().chain(more))
+    };
+    let shard = |spec: Value| json!({"apiVersion": "core.kcp.io/v1alpha1", "kind": "Shard", "metadata": {"name": "amber"}, "spec": spec});
+    let spec = || kubectl.run(["get", "shard", "amber", "-o", "jsonpath={.spec}"]).success();
+    let applied = "shard.core.kcp.io/amber serverside-applied\n";
+    let both = shard(json!({"baseURL": "https://a", "externalURL": "https://e"}));
+    assert_eq!(apply("ssa-1.json", &both, &[]).success(), applied);
+    assert_eq!(apply("ssa-1.json", &both, &[]).success(), applied);
+
+    // Somebody else wants another value, and is told whose it is.
+    let other = shard(json!({"baseURL": "https://b"}));
+    let refused = apply("ssa-2.json", &other, &["--field-manager=other"]);
+    assert_eq!(refused.code, Some(1), "{refused}");
+    assert!(refused.stderr.contains("conflict with \"kubectl\": .spec.baseURL"), "{refused}");
+    apply(
+        "ssa-2.json",
+        &other,
+        &["--field-manager=other", "--dry-run=server", "--force-conflicts"],
+    )
+    .success();
+    assert_eq!(spec(), r#"{"baseURL":"https://a","externalURL":"https://e"}"#);
+    let more = ["--field-manager=other", "--force-conflicts"];
+    assert_eq!(apply("ssa-2.json", &other, &more).success(), applied);
+    assert_eq!(spec(), r#"{"baseURL":"https://b","externalURL":"https://e"}"#);
+
+    // What kubectl no longer says goes, and what is the other's stays.
+    assert_eq!(apply("ssa-3.json", &shard(json!({})), &[]).success(), applied);
+    assert_eq!(spec(), r#"{"baseURL":"https://b"}"#);
+
+    // What was applied from kubectl's own side before is kubectl's.
+    let mine = |url: &str| {
+        let mut mine = shard(json!({"baseURL": url}));
+        mine["metadata"]["name"] = "beryl".into();
+        mine
+    };
+    let file = server.env().write("csa.json", mine("https://a").to_string());
+    kubectl.run(["apply", "-f", file.to_str().unwrap()]).success();
+    let moved = apply("ssa-4.json", &mine("https://c"), &[]).success();
+    assert_eq!(moved, "shard.core.kcp.io/beryl serverside-applied\n");
+    let url = kubectl.run(["get", "shard", "beryl", "-o", "jsonpath={.spec.baseURL}"]).success();
+    assert_eq!(url, "https://c");
+    // And back again.
+    kubectl.run(["apply", "-f", file.to_str().unwrap()]).success();
+    let url = kubectl.run(["get", "shard", "beryl", "-o", "jsonpath={.spec.baseURL}"]).success();
+    assert_eq!(url, "https://a");
+}
+
+#[test]
 fn kubectl_edits() {
     let server = Server::shared();
     let kubectl = Kubectl::new(&server, "root", "kubectl-edit");

@@ -10,11 +10,19 @@ use super::{number, string};
 /// Reads `bytes`, noting the path of each key that stands twice in its object.
 /// As in Go, the later value wins.
 pub fn read(bytes: &[u8]) -> Result<(Value, Vec<String>), serde_json::Error> {
-    let mut duplicates = Vec::new();
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let node = Node { path: &mut String::new(), duplicates: &mut duplicates };
-    let value = node.deserialize(&mut deserializer)?;
+    let read = read_from(&mut deserializer)?;
     deserializer.end()?;
+    Ok(read)
+}
+
+/// Reads one value of any format that has those of JSON, as [`read`] does.
+pub fn read_from<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<(Value, Vec<String>), D::Error> {
+    let mut duplicates = Vec::new();
+    let node = Node { path: &mut String::new(), duplicates: &mut duplicates };
+    let value = node.deserialize(deserializer)?;
     Ok((value, duplicates))
 }
 
@@ -81,6 +89,14 @@ impl<'de> Visitor<'de> for Node<'_> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any JSON value")
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.deserialize(deserializer)
     }
 
     fn visit_unit<E>(self) -> Result<Value, E> {

@@ -5,7 +5,7 @@
 //!
 //! # What is absent on purpose
 //!
-//! Server-side apply: it needs to know who owns which field, which no value here says.
+//! Server-side apply: whose a field is counts there too. It is [`apply`](super::apply).
 
 mod strategic;
 

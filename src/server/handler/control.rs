@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::join_all;
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, header};
 use hyper::body::Incoming as Stream;
 
-use super::object::{DeleteOptions, check_name, deleted, suffix, unavailable, unstored};
+use super::object::{DeleteOptions, deleted, suffix, unavailable, unstored};
 use super::patch::{check_version, left_unreadable, refused};
 use super::{Answer, Call, REPLANS_MAX, Shape, json_response, sent};
 use crate::model::Revision;
@@ -15,7 +15,7 @@ use crate::server::body::Body;
 use crate::server::control::Control;
 use crate::server::encode::ListMetadata;
 use crate::server::path::CONTROL_HOME;
-use crate::server::plan::control::{self as plan, Deleted, Part};
+use crate::server::plan::control::{self as plan, Deleted, Part, Writer};
 use crate::server::plan::{Incoming, Updated, check_same_uid};
 use crate::server::status::{ApiError, Qualified};
 use crate::store::{Expect, Origin, Place, TypeKey};
@@ -45,15 +45,26 @@ impl Call<'_> {
         answer
     }
 
-    fn part(&self) -> Part {
+    pub(super) fn part(&self) -> Part {
         match self.path.subresource {
             Some(_) => Part::Status,
             None => Part::Whole,
         }
     }
 
+    /// Who writes, as the query or else the program's name says.
+    fn writer(&self) -> &str {
+        if let Some(name) = self.query.get("fieldManager").filter(|it| !it.is_empty()) {
+            return name;
+        }
+        let agent = self.headers.get(header::USER_AGENT).and_then(|it| it.to_str().ok());
+        let name = agent.unwrap_or_default().split('/').next().unwrap_or_default();
+        let end = name.len().min(sent::MANAGER_BYTES_MAX);
+        name.get(..end).filter(|it| !it.is_empty()).unwrap_or("unknown")
+    }
+
     /// Refuses what would lie in a namespace that is not there, or on its way out.
-    fn check_namespace(&self) -> Result<(), ApiError> {
+    pub(super) fn check_namespace(&self) -> Result<(), ApiError> {
         let name = self.path.namespace.as_str();
         if !self.served.kind.namespaced {
             return Ok(());
@@ -91,7 +102,7 @@ impl Call<'_> {
         let dry_run = self.query.dry_run("CreateOptions")?;
         self.check_namespace()?;
         let fresh = (&*now(), &*uuid::Uuid::new_v4().to_string(), &*suffix());
-        let created = plan::create(&subject, rules, &incoming, fresh)?;
+        let created = plan::create(&subject, rules, &incoming, fresh, self.writer())?;
         let place = self.place(&created.name)?;
         let taken = || ApiError::already_exists(self.resource(), &created.name);
         self.app.fresh().await?;
@@ -124,16 +135,22 @@ impl Call<'_> {
         let rules = control.rules(&self.served.key)?;
         let subject = self.subject("update")?;
         let incoming = self.incoming(body, &subject, "UpdateOptions")?;
-        check_name(&incoming.metadata, name)?;
+        incoming.check_name(name)?;
         let dry_run = self.query.dry_run("UpdateOptions")?;
+        let now = now();
+        let writer = Some(Writer { manager: self.writer(), now: &now });
         self.change(name, dry_run, |old| {
-            let planned = plan::update(&subject, rules, &incoming, (name, self.part()), old)?;
+            let planned =
+                plan::update(&subject, rules, &incoming, (name, self.part()), old, writer)?;
             Ok((planned, incoming.warnings.clone()))
         })
         .await
     }
 
     async fn patch_on(&self, control: &Control, body: Bytes) -> Result<Response<Body>, ApiError> {
+        if self.is_apply() {
+            return self.apply(body).await;
+        }
         let kind = self.patch_kind()?;
         let Some(name) = self.path.name.as_deref() else {
             return Err(ApiError::bad_request("name must be provided"));
@@ -145,6 +162,8 @@ impl Call<'_> {
         let dry_run = self.query.dry_run("PatchOptions")?;
         let patch = kind.read(&body).map_err(|error| refused(&error, &subject, name))?;
         let api_version = subject.kind.api_version(subject.version);
+        let now = now();
+        let writer = Some(Writer { manager: self.writer(), now: &now });
         self.change(name, dry_run, |old| {
             let mut before = Vec::with_capacity(old.len() + 32);
             old.write(&mut before, &api_version, None);
@@ -153,9 +172,10 @@ impl Call<'_> {
             check_version(&after, &subject, name)?;
             let incoming = Incoming::read_patched(after, &subject, validation, &patch.findings)
                 .map_err(|error| left_unreadable(error, &subject, name))?;
-            check_name(&incoming.metadata, name)?;
+            incoming.check_name(name)?;
             check_same_uid(&subject, &incoming, name, old)?;
-            let planned = plan::update(&subject, rules, &incoming, (name, self.part()), old)?;
+            let planned =
+                plan::update(&subject, rules, &incoming, (name, self.part()), old, writer)?;
             Ok((planned, incoming.warnings))
         })
         .await

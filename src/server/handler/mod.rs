@@ -3,6 +3,7 @@
 //! `App::answer` is the one place that asks who the client is, what it may do, and
 //! turns a refusal into a response; everything below it uses `?`.
 
+mod apply;
 mod collection;
 mod control;
 mod docs;
@@ -213,7 +214,8 @@ impl App {
         let Asking { identity, query, head, seen } = asked;
         let verb = verb_of(&head.method, path, query);
         let served = self.type_of(scoped, path, &head.headers);
-        seen.resource(self, path, verb, served.as_deref());
+        let is_apply = verb == "patch" && sent::is_apply(&head.headers);
+        seen.resource(self, path, (verb, is_apply), served.as_deref());
         if matches!(self.plane, Plane::Cache(_)) {
             admit_resource(identity, scoped, path, verb)?;
         }
@@ -363,7 +365,13 @@ impl Seen {
         }
     }
 
-    fn resource(&mut self, app: &App, path: &ResourcePath, verb: &str, served: Option<&Served>) {
+    fn resource(
+        &mut self,
+        app: &App,
+        path: &ResourcePath,
+        (verb, is_apply): (&str, bool),
+        served: Option<&Served>,
+    ) {
         self.labels = match served {
             Some(served) => app.labels(served, path),
             None => app.metrics.requests.unknown().clone(),
@@ -374,6 +382,7 @@ impl Seen {
             "watch" => Verb::Watch,
             "create" => Verb::Post,
             "update" => Verb::Put,
+            "patch" if is_apply => Verb::Apply,
             "patch" => Verb::Patch,
             "delete" => Verb::Delete,
             "deletecollection" => Verb::DeleteCollection,

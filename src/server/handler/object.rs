@@ -167,7 +167,7 @@ impl Call<'_> {
         let subject = self.subject("update")?;
         let encoder = self.encoder(Shape::One)?;
         let incoming = self.incoming(body, &subject, "UpdateOptions")?;
-        check_name(&incoming.metadata, name)?;
+        incoming.check_name(name)?;
         let dry_run = self.query.dry_run("UpdateOptions")?;
         let place = self.place(name)?;
         let key = self.app.keys.key(&place);
@@ -320,20 +320,6 @@ impl DeleteOptions {
         }
         Ok(())
     }
-}
-
-pub(super) fn check_name(metadata: &Metadata, name: &str) -> Result<(), ApiError> {
-    let given = metadata.text(Field::Name);
-    if given == name {
-        return Ok(());
-    }
-    Err(ApiError::bad_request(if given.is_empty() {
-        format!(
-            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
-        )
-    } else {
-        format!("the name of the object ({given}) does not match the name on the URL ({name})")
-    }))
 }
 
 fn has_finalizers(entry: &Entry) -> bool {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
 
-use super::object::{check_name, unavailable};
+use super::apply::APPLY;
+use super::object::unavailable;
 use super::{Answer, Call, REPLANS_MAX, Shape};
 use crate::model::json::scan;
 use crate::model::patch::{PatchError, PatchKind};
@@ -18,14 +19,11 @@ use crate::view::{CommitError, Draft};
 /// What the answers to wrong options speak of.
 const OPTIONS: Qualified<'_> = Qualified { group: "meta.k8s.io", name: "PatchOptions" };
 
-/// The media type of server-side apply.
-const APPLY: &str = "application/apply-patch+yaml";
-
-/// What to do instead.
-const NO_APPLY: &str = "server-side apply is not supported: send a JSON patch or a merge patch (kubectl apply without --server-side)";
-
 impl Call<'_> {
     pub(super) async fn patch(&self, body: Bytes) -> Result<Response<Body>, ApiError> {
+        if self.is_apply() {
+            return self.apply(body).await;
+        }
         let kind = self.patch_kind()?;
         let Some(name) = self.path.name.as_deref() else {
             return Err(ApiError::bad_request("name must be provided"));
@@ -55,7 +53,7 @@ impl Call<'_> {
                 check_version(&after, &subject, name)?;
                 let incoming = Incoming::read_patched(after, &subject, validation, &patch.findings)
                     .map_err(|error| left_unreadable(error, &subject, name))?;
-                check_name(&incoming.metadata, name)?;
+                incoming.check_name(name)?;
                 plan::check_same_uid(&subject, &incoming, name, old)?;
                 let key = String::from_utf8_lossy(&key);
                 let planned = plan::update(&subject, &incoming, name, old, &key)?;
@@ -94,11 +92,7 @@ impl Call<'_> {
         let content_type = content_type.unwrap_or_default();
         PatchKind::from_content_type(content_type, group).ok_or_else(|| {
             let accepted = PatchKind::content_types(group).join(", ");
-            if content_type.starts_with(APPLY) {
-                ApiError::unsupported_because(NO_APPLY, &accepted)
-            } else {
-                ApiError::unsupported_media_type(&accepted)
-            }
+            ApiError::unsupported_media_type(&format!("{accepted}, {APPLY}"))
         })
     }
 }

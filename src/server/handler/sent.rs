@@ -1,11 +1,12 @@
 //! What a client sends beside the path: a body, and how it is to be taken.
 
 use bytes::Bytes;
-use http::header;
+use http::{HeaderMap, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming as Stream;
 
 use super::Call;
+use super::apply::APPLY;
 use crate::server::plan::{FieldValidation, Incoming, Subject};
 use crate::server::status::{ApiError, Problem, Qualified, quoted};
 
@@ -13,7 +14,7 @@ use crate::server::status::{ApiError, Problem, Qualified, quoted};
 pub const BODY_BYTES_MAX: usize = 3 << 20;
 
 /// The longest name of a field manager, in bytes: that of the original.
-const MANAGER_BYTES_MAX: usize = 128;
+pub(super) const MANAGER_BYTES_MAX: usize = 128;
 
 /// The media types of bodies.
 const BODIES: &str = "application/json, application/yaml";
@@ -48,10 +49,22 @@ impl Call<'_> {
         }
     }
 
-    /// Checks the name of who says that it manages the fields. Nobody tracks it here.
+    /// Checks the name of who says that it manages the fields. Only who applies is tracked.
     pub(super) fn check_manager(&self, options: &'static str) -> Result<(), ApiError> {
+        self.manager(options, false).map(drop)
+    }
+
+    /// Who applies. Nobody does without a name.
+    pub(super) fn applier(&self) -> Result<&str, ApiError> {
+        self.manager("PatchOptions", true)
+    }
+
+    fn manager(&self, options: &'static str, is_required: bool) -> Result<&str, ApiError> {
         let name = self.query.get("fieldManager").unwrap_or_default();
         let mut problems = Vec::new();
+        if is_required && name.is_empty() {
+            problems.push(Problem::required("fieldManager", "is required for apply patch"));
+        }
         if name.len() > MANAGER_BYTES_MAX {
             problems.push(Problem::too_long("fieldManager", MANAGER_BYTES_MAX));
         }
@@ -60,10 +73,15 @@ impl Call<'_> {
             problems.push(Problem::invalid("fieldManager", &quoted(name.as_bytes()), &why));
         }
         if problems.is_empty() {
-            return Ok(());
+            return Ok(name);
         }
         let kind = Qualified { group: "meta.k8s.io", name: options };
         Err(ApiError::invalid(kind, "", &problems))
+    }
+
+    /// Whether a patch is a configuration to be applied.
+    pub(super) fn is_apply(&self) -> bool {
+        is_apply(self.headers)
     }
 
     /// What is to be done about unknown fields, as the request says.
@@ -80,6 +98,12 @@ impl Call<'_> {
             ApiError::invalid(kind, "", &[problem])
         })
     }
+}
+
+/// Whether the body of a patch is a configuration to be applied.
+pub(super) fn is_apply(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim() == APPLY
 }
 
 /// YAML is read as the JSON that it means.

@@ -39,6 +39,12 @@ const FIELD_VALIDATION: Parameter = (
     "What to do about unknown and duplicate fields: `Ignore`, `Warn` or `Strict`",
 );
 const WRITE: &[Parameter] = &[DRY_RUN, FIELD_MANAGER, FIELD_VALIDATION];
+const PATCH_QUERY: &[Parameter] = &[
+    DRY_RUN,
+    FIELD_MANAGER,
+    FIELD_VALIDATION,
+    ("force", "boolean", "Take fields of others, by server-side apply"),
+];
 const DELETE: &[Parameter] = &[
     DRY_RUN,
     ("gracePeriodSeconds", "integer", "How long to wait before the object goes"),
@@ -67,7 +73,7 @@ const COLLECTION: &[Operation] = &[
 const ITEM: &[Operation] = &[
     Operation { method: "get", action: "get", summary: "Read one of", query: &[], sends: Body::Nothing, receives: Body::Object, creates: false },
     Operation { method: "put", action: "put", summary: "Replace one of", query: WRITE, sends: Body::Object, receives: Body::Object, creates: true },
-    Operation { method: "patch", action: "patch", summary: "Change fields of one of", query: WRITE, sends: Body::Patch, receives: Body::Object, creates: true },
+    Operation { method: "patch", action: "patch", summary: "Change fields of one of", query: PATCH_QUERY, sends: Body::Patch, receives: Body::Object, creates: true },
     Operation { method: "delete", action: "delete", summary: "Delete one of", query: DELETE, sends: Body::DeleteOptions, receives: Body::Status, creates: false },
 ];
 
@@ -177,7 +183,11 @@ fn request_body(it: &ResourceType, version: &str, body: Body) -> Option<Value> {
     let types: &[&str] = match body {
         // Strategic merge patches are taken too, but `kubectl` would then look here for the
         // merge keys of lists; it knows them better itself.
-        Body::Patch => &["application/json-patch+json", "application/merge-patch+json"],
+        Body::Patch => &[
+            "application/apply-patch+yaml",
+            "application/json-patch+json",
+            "application/merge-patch+json",
+        ],
         _ => &["application/json"],
     };
     let content: Map<String, Value> =

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::model::json::{Scan, scan, tree};
-use crate::model::metadata::Metadata;
+use crate::model::metadata::{Field, Metadata};
 
 use super::{Subject, owners, validate};
 use crate::server::status::{ApiError, Problem};
@@ -117,6 +117,21 @@ impl Incoming {
         warnings.extend(validate::odd_finalizers(&metadata));
         Ok(Self { bytes, scan, metadata, warnings })
     }
+
+    /// Refuses an object of another name than that in the URL.
+    pub fn check_name(&self, name: &str) -> Result<(), ApiError> {
+        let given = self.metadata.text(Field::Name);
+        if given == name {
+            return Ok(());
+        }
+        Err(ApiError::bad_request(if given.is_empty() {
+            format!(
+                "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+            )
+        } else {
+            format!("the name of the object ({given}) does not match the name on the URL ({name})")
+        }))
+    }
 }
 
 /// The body in canonical form, where its parts lie, and what was given twice.
@@ -195,7 +210,7 @@ fn check_kind(
     let why = format!("must be {}", subject.kind.kind);
     let shown = crate::server::status::quoted(kind.as_bytes());
     let sent = crate::server::status::Qualified { group: &subject.kind.group, name: &kind };
-    let name = metadata.text(crate::model::metadata::Field::Name);
+    let name = metadata.text(Field::Name);
     Err(ApiError::invalid(sent, &name, &[Problem::invalid("kind", &shown, &why)]))
 }
 

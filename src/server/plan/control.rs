@@ -9,9 +9,13 @@ use std::fmt;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::apply::{check_new, read, refused};
 use super::create::{check_revision, name_of, place_in_namespace, problems};
 use super::update::{check_revision as check_known_revision, check_uid};
-use super::{Created, Incoming, Subject, Updated, validate};
+use super::{Application, Applied, Created, Incoming, Subject, Updated, check_same_uid, validate};
+use crate::model::apply::{self as model, Structure, Write};
+use crate::model::fields::{FieldSet, PathElement};
+use crate::model::json::tree as json;
 use crate::model::metadata::{Field, Metadata};
 use crate::server::status::{ApiError, Problem};
 use crate::view::Entry;
@@ -31,6 +35,8 @@ pub struct Rules {
     pub check: Box<dyn Fn(&Value) -> Vec<Wrong> + Send + Sync>,
     /// Whether an object holds others, which go before it does.
     pub is_container: bool,
+    /// What an object is made of.
+    pub structure: Structure,
 }
 
 impl fmt::Debug for Rules {
@@ -71,6 +77,15 @@ pub enum Propagation {
     Orphan,
 }
 
+/// Who writes, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Writer<'a> {
+    /// The name under which fields are owned.
+    pub manager: &'a str,
+    /// RFC 3339 in seconds.
+    pub now: &'a str,
+}
+
 /// What a delete comes to.
 #[derive(Debug)]
 pub enum Deleted {
@@ -88,6 +103,19 @@ pub fn create(
     rules: &Rules,
     incoming: &Incoming,
     (now, uid, suffix): (&str, &str, &str),
+    manager: &str,
+) -> Result<Created, ApiError> {
+    let write = Some(Writer { manager, now });
+    create_by(subject, rules, incoming, (now, uid, suffix), write)
+}
+
+/// As [`create`]; without a writer the object says itself who owns what.
+fn create_by(
+    subject: &Subject<'_>,
+    rules: &Rules,
+    incoming: &Incoming,
+    (now, uid, suffix): (&str, &str, &str),
+    writer: Option<Writer<'_>>,
 ) -> Result<Created, ApiError> {
     let mut tree = incoming.tree();
     if subject.kind.has_status {
@@ -104,6 +132,10 @@ pub fn create(
     if !problems.is_empty() {
         return Err(ApiError::invalid(subject.kind_name(), &name, &problems));
     }
+    if let Some(writer) = writer {
+        let owners = tracked(subject, rules, writer, Part::Whole, None, &tree);
+        metadata.set(Field::ManagedFields, owners);
+    }
     metadata.set_text(Field::Uid, uid);
     metadata.set_text(Field::CreationTimestamp, now);
     let generation = rules.has_generation.then(|| Bytes::from_static(b"1"));
@@ -115,13 +147,15 @@ pub fn create(
     Ok(Created { name, value })
 }
 
-/// Plans an update of a part of `old`, which is what is stored under `name`.
+/// Plans an update of a part of `old`, which is what is stored under `name`. Without a writer
+/// the object says itself who owns what.
 pub fn update(
     subject: &Subject<'_>,
     rules: &Rules,
     incoming: &Incoming,
     (name, part): (&str, Part),
     old: &Entry,
+    writer: Option<Writer<'_>>,
 ) -> Result<Updated, ApiError> {
     let kept = Metadata::of_kept(&old.line().slice_ref(old.metadata()));
     let mut metadata = incoming.metadata.clone();
@@ -138,12 +172,20 @@ pub fn update(
         Part::Whole => {}
         Part::Status => {
             let status = tree.get("status").cloned();
+            let owners = metadata.raw(Field::ManagedFields).cloned();
             tree = before.clone();
             put(&mut tree, "status", status);
             metadata = kept.clone();
+            if writer.is_none() {
+                metadata.set(Field::ManagedFields, owners);
+            }
         }
     }
     (rules.complete)(&mut tree);
+    if let Some(writer) = writer {
+        let owners = tracked(subject, rules, writer, part, Some(&before), &tree);
+        metadata.set(Field::ManagedFields, owners);
+    }
     let mut problems = validate::metadata(&metadata);
     problems.extend(wrong(rules, &tree));
     problems.extend(finalizers(&metadata, &kept));
@@ -163,6 +205,83 @@ pub fn update(
     }
     let value = subject.compose(&incoming.replaced_by(&tree)?, &metadata)?;
     if value.served.is_same_as(old) { Ok(Updated::Unchanged) } else { Ok(Updated::Changed(value)) }
+}
+
+/// Plans an application to `old`, which is what is stored under `name`, if anything is. Answers
+/// with warnings too.
+pub fn apply(
+    subject: &Subject<'_>,
+    rules: &Rules,
+    application: &Application<'_>,
+    (name, part): (&str, Part),
+    old: Option<&Entry>,
+    (now, uid): (&str, &str),
+) -> Result<(Applied, Vec<String>), ApiError> {
+    let live: Option<Value> = old.map(|it| serde_json::from_slice(it.json()).unwrap_or_default());
+    let writer = Writer { manager: application.manager, now };
+    let new = writing(subject, rules, writer, part, |write| {
+        model::apply(write, live.as_ref(), application.config, application.force)
+    });
+    let new = new.map_err(|error| refused(&error))?;
+    let Some((old, live)) = old.zip(live) else {
+        if part == Part::Status {
+            return Err(ApiError::not_found(subject.resource(), name));
+        }
+        let mut incoming = read(&new, subject, application)?;
+        check_new(subject, &mut incoming, name)?;
+        let created = create_by(subject, rules, &incoming, (now, uid, ""), None)?;
+        return Ok((Applied::Created(created), incoming.warnings));
+    };
+    if new == live && application.findings.is_empty() {
+        return Ok((Applied::Updated(Updated::Unchanged), Vec::new()));
+    }
+    let incoming = read(&new, subject, application)?;
+    incoming.check_name(name)?;
+    check_same_uid(subject, &incoming, name, old)?;
+    let updated = update(subject, rules, &incoming, (name, part), old, None)?;
+    Ok((Applied::Updated(updated), incoming.warnings))
+}
+
+/// Says who writes what kind of object to whoever reckons with owners.
+fn writing<T>(
+    subject: &Subject<'_>,
+    rules: &Rules,
+    writer: Writer<'_>,
+    part: Part,
+    reckon: impl FnOnce(&Write<'_>) -> T,
+) -> T {
+    let kind = subject.kind;
+    let versions: Vec<String> = kind.versions.iter().map(|it| kind.api_version(&it.name)).collect();
+    let mut untouched = FieldSet::default();
+    let mut leave = |name: &str| untouched.insert(&[PathElement::Field(name.to_owned())]);
+    match part {
+        Part::Whole if kind.has_status => leave("status"),
+        Part::Whole => {}
+        Part::Status => ["metadata", "spec"].into_iter().for_each(leave),
+    }
+    reckon(&Write {
+        structure: &rules.structure,
+        api_version: &kind.api_version(subject.version),
+        kind: &kind.kind,
+        versions: &versions,
+        manager: writer.manager,
+        subresource: if part == Part::Status { "status" } else { "" },
+        untouched: &untouched,
+        now: writer.now,
+    })
+}
+
+/// Who owns what once `tree` is written.
+fn tracked(
+    subject: &Subject<'_>,
+    rules: &Rules,
+    writer: Writer<'_>,
+    part: Part,
+    before: Option<&Value>,
+    tree: &Value,
+) -> Option<Bytes> {
+    let owners = writing(subject, rules, writer, part, |write| model::track(write, before, tree))?;
+    Some(json::to_vec(&owners).into())
 }
 
 /// Plans a delete of what is `before` it.
@@ -257,9 +376,6 @@ fn keep(metadata: &mut Metadata, kept: &Metadata) {
         Field::GenerateName,
     ] {
         metadata.set(field, kept.raw(field).cloned());
-    }
-    if !metadata.has(Field::ManagedFields) {
-        metadata.set(Field::ManagedFields, kept.raw(Field::ManagedFields).cloned());
     }
 }
 

@@ -9,6 +9,7 @@
 //! that changes nothing writes nothing; finalizers hold nothing back; status is a
 //! field like any other.
 
+mod apply;
 mod body;
 pub mod control;
 mod create;
@@ -27,6 +28,7 @@ use crate::view::EntryDraft;
 
 use super::status::{ApiError, Qualified};
 
+pub use apply::{Application, Applied, apply};
 pub use body::{FieldValidation, Incoming};
 pub use create::{Created, create};
 pub use update::{Updated, check_same_uid, update};

@@ -33,6 +33,7 @@
 //! | users' types | `user_types` |
 //! | definitions, discovery | `definitions`, `discovery` |
 
+mod applies;
 mod creates;
 mod deletes;
 mod patches;

@@ -3,12 +3,10 @@
 
 use serde_json::json;
 
-use super::{
-    APPLY_PATCH, CLUSTER_ROLES, JSON_PATCH, MERGE_PATCH, ROLES, Row, STRATEGIC_PATCH, check, row,
-};
+use super::{CLUSTER_ROLES, JSON_PATCH, MERGE_PATCH, ROLES, Row, STRATEGIC_PATCH, check, row};
 
-/// Which forms there are instead of server-side apply.
-const NO_APPLY: &str = "server-side apply is not here yet";
+/// Why the forms that there are are told otherwise.
+const ONCE: &str = "each is named once";
 
 #[test]
 fn a_patch_changes_what_it_names() {
@@ -58,19 +56,19 @@ fn a_patch_changes_what_it_names() {
             row("one of a type of kcp is not understood")
                 .patch(STRATEGIC_PATCH, r#"{"spec":{"a":2}}"#)
                 .told("415 UnsupportedMediaType: the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, application/apply-patch+yaml")
-                .here(NOT_A_PATCH, NO_APPLY)
+                .here(NOT_A_PATCH, ONCE)
                 .then("the same"),
         ],
     );
 }
 
-const NOT_A_PATCH: &str = "415 UnsupportedMediaType: the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json";
+const NOT_A_PATCH: &str = "415 UnsupportedMediaType: the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
 
 fn is_no_patch(media_type: &'static str, what: &'static str) -> Row {
     row(what)
         .patch(media_type, "{}")
         .told("415 UnsupportedMediaType: the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, application/apply-patch+yaml")
-        .here(NOT_A_PATCH, NO_APPLY)
+        .here(NOT_A_PATCH, ONCE)
         .then("the same")
 }
 
@@ -84,27 +82,11 @@ fn what_is_no_patch_is_refused_with_what_is_one() {
             is_no_patch("application/yaml", "YAML is no patch"),
             is_no_patch("application/vnd.kubernetes.protobuf", "protobuf is no patch"),
             is_no_patch("", "without a media type it is none"),
-            row("server-side apply of what is there")
-                .patch(
-                    APPLY_PATCH,
-                    r#"{"apiVersion":"apis.kcp.io/v1alpha1","kind":"APIExport","metadata":{"name":"one"},"spec":{"b":1}}"#,
-                )
-                .query("?fieldManager=me")
-                .told("200 /spec/b=1")
-                .here(
-                    "415 UnsupportedMediaType: server-side apply is not supported: send a JSON patch or a merge patch (kubectl apply without --server-side) - accepted media types include: application/json-patch+json, application/merge-patch+json",
-                    NO_APPLY,
-                ),
-            row("server-side apply without a manager")
-                .patch(APPLY_PATCH, r#"{"metadata":{"name":"one"}}"#)
-                .told("422 Invalid: PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch")
-                .here("415 UnsupportedMediaType: server-side apply is not supported: …", NO_APPLY)
-                .then("the same"),
             row("a patch of a collection that is none")
                 .patch("application/json", "{}")
                 .target("$E")
                 .told("415 UnsupportedMediaType: the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, application/apply-patch+yaml")
-                .here(NOT_A_PATCH, NO_APPLY),
+                .here(NOT_A_PATCH, ONCE),
             row("a patch of a collection")
                 .patch(MERGE_PATCH, "{}")
                 .target("$E")

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::api;
+use crate::model::apply::Structure;
 use crate::model::{Access, Column, ColumnKind, NameRule, ResourceType, Version, builtin};
 use crate::server::control::Kind;
 use crate::server::plan::control::{Rules, Wrong};
@@ -185,6 +186,12 @@ pub(super) fn definitions() -> Vec<Value> {
     api::Kind::ALL.into_iter().map(established).collect()
 }
 
+/// What a schema says of lists and maps.
+fn structure(schema: &Value) -> Structure {
+    // One that could not be read would be a mistake of ours; objects are merged field by field then.
+    Structure::from_schema(schema).unwrap_or_else(|_| Structure::any_object().clone())
+}
+
 /// Rules that forbid nothing.
 fn plain() -> Rules {
     Rules {
@@ -192,6 +199,7 @@ fn plain() -> Rules {
         complete: |_| {},
         check: Box::new(|_| Vec::new()),
         is_container: false,
+        structure: Structure::any_object().clone(),
     }
 }
 
@@ -239,6 +247,7 @@ fn own(kind: api::Kind) -> Kind {
         },
         rules: Rules {
             has_generation: true,
+            structure: structure(schema),
             check: Box::new(move |tree| {
                 let wrong = |it: api::Violation| Wrong { path: it.path, message: it.message };
                 api::violations(kind, tree).into_iter().map(wrong).collect()
