@@ -32,6 +32,17 @@ struct Row {
 
 const READY: (&str, &str) = ("Ready", ".status.conditions[?(@.type==\"Ready\")].status");
 
+/// What a reader of an object's events narrows them by.
+const EVENT_FIELDS: [&str; 7] = [
+    "involvedObject.kind",
+    "involvedObject.name",
+    "involvedObject.namespace",
+    "involvedObject.uid",
+    "involvedObject.apiVersion",
+    "reason",
+    "type",
+];
+
 const ROWS: [Row; 11] = [
     Row {
         group: "",
@@ -180,6 +191,7 @@ pub(super) fn kinds() -> Vec<Kind> {
     let definitions = Kind {
         resource: builtin::definition_type().clone(),
         rules: Rules { has_generation: true, ..plain() },
+        fields: &[],
     };
     let own = api::Kind::ALL.into_iter().map(own);
     ROWS.iter().map(Row::to_kind).chain(own).chain([definitions]).collect()
@@ -271,6 +283,7 @@ fn own(kind: api::Kind) -> Kind {
             }),
             ..plain()
         },
+        fields: &[],
     }
 }
 
@@ -328,6 +341,12 @@ impl Row {
                 structure,
                 is_container: self.kind == "Namespace",
                 ..plain()
+            },
+            fields: match self.kind {
+                "Event" => &EVENT_FIELDS,
+                "Secret" => &["type"],
+                "Namespace" => &["status.phase"],
+                _ => &[],
             },
         }
     }
