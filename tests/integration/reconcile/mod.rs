@@ -6,6 +6,7 @@
 mod adoption;
 mod failures;
 mod kcp;
+mod kills;
 mod life;
 
 use std::fs::File;
