@@ -206,7 +206,11 @@ fn what_kcp_operator_made_is_left_alone_until_it_is_adopted() {
     let after = scene.get(DEPLOYMENTS, "root-kcp").unwrap();
     assert_eq!(after["metadata"]["uid"], before["metadata"]["uid"], "it is the same object");
     // Their fields became ours: what we render no longer goes with the next apply.
-    let patches = scene.cluster.take_requests().into_iter().filter(|it| {
+    let requests = scene.cluster.take_requests();
+    let deleted = requests.iter().rev().find(|it| it.method == "DELETE").unwrap();
+    assert!(deleted.path.ends_with("/compiledrootshards/root"), "{}", deleted.path);
+    assert_eq!(deleted.body["propagationPolicy"], "Orphan", "nothing goes with it");
+    let patches = requests.into_iter().filter(|it| {
         it.method == "PATCH"
             && it.path.ends_with("/deployments/root-kcp")
             && !it.query.contains_key("dryRun")
