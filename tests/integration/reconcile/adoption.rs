@@ -135,6 +135,14 @@ fn as_the_operator_left_it(scene: &Scene) {
             revisions.insert(revision.as_str().unwrap().to_owned(), made);
         }
     }
+    scene.cluster.put_as(
+        "manager",
+        &json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "name": "root-of-old", "namespace": DEMO, "ownerReferences": owner },
+            "data": { "a": "b" },
+        }),
+    );
     scene.run_pods();
 }
 
@@ -191,6 +199,8 @@ fn what_kcp_operator_made_is_left_alone_until_it_is_adopted() {
         (DEPLOYMENTS, "root-proxy"),
         ("services", "root-kcp"),
         ("configmaps", "root-proxy-config"),
+        // What we do not render is not left without an owner either.
+        ("configmaps", "root-of-old"),
         (CERTIFICATES, "root-server"),
     ] {
         if of == DEPLOYMENTS {

@@ -102,6 +102,60 @@ fn a_secret_that_is_missing_or_no_pem_is_named() {
 }
 
 #[test]
+fn a_server_waits_for_what_it_mounts() {
+    let scene = Scene::new();
+    scene.put(
+        "CacheServer",
+        "cache",
+        json!({
+            "certificates": { "issuerRef": { "name": "ca", "kind": "ClusterIssuer" } },
+            "extraVolumes": [{ "name": "more", "secret": { "secretName": "more" } }],
+            "extraVolumeMounts": [{ "name": "more", "mountPath": "/more" }],
+        }),
+    );
+    let _running = scene.start();
+    let message = scene.until_reason(CACHES, "cache", "Reconciled", "WaitingForMounts");
+    assert_eq!(message, "the Deployment `cache-cache-server` waits for the Secret `more`");
+    assert_eq!(scene.get(DEPLOYMENTS, "cache-cache-server"), None);
+    assert!(scene.get("services", "cache-cache-server").is_some(), "the rest goes on");
+    scene.cluster.put(&json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "more", "namespace": DEMO },
+    }));
+    scene.until_phase(CACHES, "cache", "Running");
+}
+
+#[test]
+fn servers_go_on_with_the_cas_that_they_have() {
+    let scene = Scene::new();
+    let pem = super::CA.0.cert_pem();
+    let bundle = |text: &str| {
+        scene.cluster.put(&json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "users-ca", "namespace": DEMO },
+            "data": { "tls.crt": STANDARD.encode(text) },
+        }));
+    };
+    bundle(&pem);
+    scene.cache("cache");
+    let mut spec = root_spec();
+    spec["caBundleSecretRef"] = json!({ "name": "users-ca" });
+    spec["clientCABundleRef"] = json!({ "name": "users-ca" });
+    scene.put("RootShard", "root", spec);
+    let _running = scene.start();
+    scene.until_phase(ROOTS, "root", "Running");
+    let mounted = || {
+        ["root-merged-ca-bundle", "root-merged-client-ca"]
+            .map(|it| scene.get("secrets", it).unwrap()["data"].clone())
+    };
+    let before = (mounted(), scene.get(DEPLOYMENTS, "root-kcp").unwrap()["spec"].clone());
+    bundle("-----BEGIN CERTIFICATE-----\nbm90aGluZw==\n-----END CERTIFICATE-----\n");
+    let message = scene.until_reason(ROOTS, "root", "Reconciled", "InvalidSecret");
+    assert!(message.contains("spec.clientCABundleRef: `tls.crt` of the Secret"), "{message}");
+    let after = (mounted(), scene.get(DEPLOYMENTS, "root-kcp").unwrap()["spec"].clone());
+    assert_eq!(after, before);
+    assert_eq!(scene.phase(ROOTS, "root").as_deref(), Some("Running"));
+}
+
+#[test]
 fn an_object_of_somebody_else_is_left_alone() {
     let scene = Scene::new();
     let theirs = json!({

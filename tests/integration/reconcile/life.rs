@@ -202,7 +202,7 @@ fn what_is_no_longer_rendered_is_collected() {
     scene.put("RootShard", "root", spec);
     let running = scene.start();
     scene.until_phase(ROOTS, "root", "Running");
-    assert!(scene.get("secrets", "root-merged-ca-bundle").is_some());
+    let bundle = scene.get("secrets", "root-merged-ca-bundle").unwrap();
     // Also by another life of the loop, which remembers nothing.
     running.kill();
     scene.root();
@@ -210,6 +210,10 @@ fn what_is_no_longer_rendered_is_collected() {
     scene.until("the bundle to go", || {
         scene.get("secrets", "root-merged-ca-bundle").is_none().then_some(())
     });
+    let requests = scene.cluster.requests();
+    let deleted = requests.iter().find(|it| it.method == "DELETE").unwrap();
+    // Somebody may have made another one of that name meanwhile.
+    assert_eq!(deleted.body["preconditions"]["uid"], bundle["metadata"]["uid"]);
     let mounted = scene.until("pods without it", || {
         let text = scene.get(DEPLOYMENTS, "root-kcp")?.to_string();
         (!text.contains("merged-ca-bundle")).then_some(text)
