@@ -6,6 +6,7 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
 use super::args::{ClusterArgs, NamespaceArgs};
+use super::completions::names;
 use super::installations::{Installation, beside, operator_objects, resolve};
 use super::runtime::block_on;
 use super::waiting::{PAUSE, Patience};
@@ -36,7 +37,7 @@ Examples:
 pub(crate) struct StatusArgs {
     /// Root shard of the installation, or its namespace
     /// [default: all]
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = names::installations())]
     name: Option<String>,
 
     /// Wait until everything is what it should be

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::args::{ClusterArgs, NamespaceArgs};
+use super::completions::names;
 use super::installations::{beside, operator_objects, resolve};
 use super::manifests::{ManifestArgs, Manifests, namespaces};
 use super::runtime::block_on;
@@ -53,7 +54,7 @@ Examples:
 pub(crate) struct CheckArgs {
     /// Root shard of the installation, or its namespace
     /// [default: all]
-    #[arg(value_name = "NAME", conflicts_with = "pre")]
+    #[arg(value_name = "NAME", conflicts_with = "pre", add = names::installations())]
     name: Option<String>,
 
     /// Check a cluster in which there is no installation yet

@@ -9,6 +9,7 @@ mod failures;
 mod kcp;
 mod kills;
 mod life;
+mod parity;
 
 use std::fs::File;
 use std::process::{Child, Stdio};
