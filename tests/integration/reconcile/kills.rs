@@ -2,7 +2,10 @@
 //! must end where one that was never killed would have.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use kcpctl::api::Kind;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -182,9 +185,7 @@ fn users_ca(scene: &Scene) {
     let mut secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "users-ca", "namespace": DEMO },
     });
-    use base64::Engine as _;
-    let pem = super::CA.0.cert_pem();
-    let pem = base64::engine::general_purpose::STANDARD.encode(pem);
+    let pem = STANDARD.encode(super::CA.0.cert_pem());
     secret["data"] = json!({ "tls.crt": pem });
     scene.cluster.put(&secret);
 }
@@ -227,7 +228,7 @@ fn killed_at_random_while_all_changes_it_ends_where_one_life_would_have() {
             let is_idle = is_silent && put(&scene, &kcp, &wanted) && is_well(&scene, &wanted);
             if !changed && (sent >= early || is_idle) {
                 let what = change(&scene, &mut random, &mut wanted);
-                history += &format!("\nlife {life}, {early} of {requests} requests: {what}");
+                let _ = write!(history, "\nlife {life}, {early} of {requests} requests: {what}");
                 put(&scene, &kcp, &wanted);
                 changed = true;
                 return None;
@@ -255,12 +256,10 @@ fn killed_at_random_while_all_changes_it_ends_where_one_life_would_have() {
     whole.until("one life to end", || is_well(&whole, &wanted).then_some(()));
     running.kill();
     let (one, many) = (made(&whole), made(&scene));
-    for it in one.iter().filter(|it| !many.contains(it)) {
-        panic!("one life made this, and many did not: {it}\n{history}");
-    }
-    for it in many.iter().filter(|it| !one.contains(it)) {
-        panic!("many lives left this, and one does not: {it}\n{history}");
-    }
+    let lost = one.iter().find(|it| !many.contains(it));
+    assert_eq!(lost, None, "many lives did not make what one did\n{history}");
+    let left = many.iter().find(|it| !one.contains(it));
+    assert_eq!(left, None, "many lives left what one did not\n{history}");
 
     // Inside of kcp there is what is wanted there, and nothing else.
     let uid = scene.get(KUBECONFIGS, "dev").unwrap()["metadata"]["uid"].clone();
