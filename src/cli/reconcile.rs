@@ -82,7 +82,7 @@ pub(crate) struct ReconcileArgs {
     ///
     /// Owner references move from its Compiled objects to the objects that they were made
     /// from, its fields become ours, and the Compiled objects are removed. No object is made
-    /// anew. Pods roll once: the Secrets that they mount have a new revision.
+    /// anew, and no pod rolls.
     #[arg(long)]
     adopt: bool,
 

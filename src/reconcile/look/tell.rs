@@ -9,6 +9,7 @@ use super::{Changed, End, Look, PROBLEMS_SHOWN, Problem, Report};
 use crate::api;
 use crate::reconcile::kinds::Watched;
 use crate::reconcile::live::Owner;
+use crate::reconcile::plan;
 use crate::reconcile::source;
 use crate::reconcile::status::{self, Facts, Said};
 use crate::render::{Rendered, Resolved};
@@ -34,7 +35,11 @@ impl Look<'_> {
                 let certificate = rendered.certificates().next().map(ResourceExt::name_any);
                 let secret = &kubeconfig.spec.secret_ref.name;
                 let live = self.world.get(Watched::Secret, &self.key.namespace, secret);
-                let written = live.is_some_and(|it| it.owner(self.key, &self.uid) == Owner::Source);
+                let written = live.is_some_and(|it| match it.owner(self.key, &self.uid) {
+                    Owner::Source => true,
+                    Owner::Nobody => plan::is_written_by_operator(it),
+                    _ => false,
+                });
                 facts.available = status::kubeconfig_secret(
                     &certificate.unwrap_or_default(),
                     ready,
