@@ -44,12 +44,21 @@ pub struct CertificateSpec {
     /// How long before its end it is renewed, as Go prints it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renew_before: Option<String>,
+    /// The share of its life, in percent, that is left when it is renewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renew_before_percentage: Option<i64>,
     /// DNS names that it covers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dns_names: Vec<String>,
     /// IP addresses that it covers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ip_addresses: Vec<String>,
+    /// URIs that it covers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uris: Vec<String>,
+    /// Mail addresses that it covers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub email_addresses: Vec<String>,
     /// The Secret to write.
     pub secret_name: String,
     /// Labels and annotations of the Secret.
@@ -71,19 +80,76 @@ pub struct CertificateSpec {
 /// What a certificate may be used for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum KeyUsage {
+    /// To sign; the same as [`DigitalSignature`](Self::DigitalSignature).
+    #[serde(rename = "signing")]
+    Signing,
+    /// To sign.
+    #[serde(rename = "digital signature")]
+    DigitalSignature,
+    /// To sign what one will be held to.
+    #[serde(rename = "content commitment")]
+    ContentCommitment,
+    /// To agree on keys.
+    #[serde(rename = "key encipherment")]
+    KeyEncipherment,
+    /// To agree on keys in another way.
+    #[serde(rename = "key agreement")]
+    KeyAgreement,
+    /// To encipher.
+    #[serde(rename = "data encipherment")]
+    DataEncipherment,
+    /// To sign certificates.
+    #[serde(rename = "cert sign")]
+    CertSign,
+    /// To sign revocation lists.
+    #[serde(rename = "crl sign")]
+    CrlSign,
+    /// With key agreement: to encipher only.
+    #[serde(rename = "encipher only")]
+    EncipherOnly,
+    /// With key agreement: to decipher only.
+    #[serde(rename = "decipher only")]
+    DecipherOnly,
+    /// By anybody for anything.
+    #[serde(rename = "any")]
+    Any,
     /// By a server.
     #[serde(rename = "server auth")]
     ServerAuth,
     /// By a client.
     #[serde(rename = "client auth")]
     ClientAuth,
-    /// To agree on keys.
-    #[serde(rename = "key encipherment")]
-    KeyEncipherment,
-    /// To sign.
-    #[serde(rename = "digital signature")]
-    DigitalSignature,
-    /// What another program asked for.
+    /// To sign programs.
+    #[serde(rename = "code signing")]
+    CodeSigning,
+    /// For mail.
+    #[serde(rename = "email protection")]
+    EmailProtection,
+    /// For mail; the same as [`EmailProtection`](Self::EmailProtection).
+    #[serde(rename = "s/mime")]
+    Smime,
+    /// By an end of an IPsec tunnel.
+    #[serde(rename = "ipsec end system")]
+    IpsecEndSystem,
+    /// By an IPsec tunnel.
+    #[serde(rename = "ipsec tunnel")]
+    IpsecTunnel,
+    /// By a user of an IPsec tunnel.
+    #[serde(rename = "ipsec user")]
+    IpsecUser,
+    /// To sign times.
+    #[serde(rename = "timestamping")]
+    Timestamping,
+    /// To say whether a certificate was revoked.
+    #[serde(rename = "ocsp signing")]
+    OcspSigning,
+    /// For what Microsoft's servers once needed.
+    #[serde(rename = "microsoft sgc")]
+    MicrosoftSgc,
+    /// For what Netscape's servers once needed.
+    #[serde(rename = "netscape sgc")]
+    NetscapeSgc,
+    /// What nobody knows.
     #[serde(other, rename = "other")]
     Other,
 }

@@ -86,6 +86,15 @@ pub(crate) struct ReconcileArgs {
     #[arg(long)]
     adopt: bool,
 
+    /// Sign Certificates here, where no cert-manager runs
+    ///
+    /// Reconciles Issuers and ClusterIssuers of the kinds `selfSigned` and `ca`, and
+    /// Certificates, into Secrets as cert-manager would. Issuers of other kinds are told so in
+    /// their status. ClusterIssuers take their CA from the namespace to look after, or from
+    /// `kcpctl` with `-A`. Refused while cert-manager's controller runs.
+    #[arg(long, conflicts_with_all = ["once", "dry_run"])]
+    issue_certificates: bool,
+
     /// Begin though kcp-operator runs
     #[arg(long)]
     force: bool,
@@ -134,6 +143,7 @@ async fn work(args: ReconcileArgs) -> Result<(), CliError> {
         dry_run: args.dry_run,
         adopt: args.adopt,
         force: args.force,
+        issue_certificates: args.issue_certificates,
         lease: args
             .leader_elect
             .then(|| LeaseSettings { namespace: lease_namespace, identity: identity() }),
@@ -229,6 +239,7 @@ impl From<ReconcileError> for CliError {
     fn from(error: ReconcileError) -> Self {
         let kind = match &error {
             ReconcileError::Operator(_)
+            | ReconcileError::CertManager(_)
             | ReconcileError::NoDefinition { .. }
             | ReconcileError::Forbidden { .. } => Kind::Refused,
             ReconcileError::Unasked(_) | ReconcileError::Unreachable { .. } => Kind::Unreachable,

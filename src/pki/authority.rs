@@ -20,7 +20,7 @@ use super::{Certificate, Key, Leaf, PkiError, San, Validity, leaf, pem};
 const KEY_ID_LEN: usize = 20;
 
 /// The length of a serial number in bytes. RFC 5280 allows 20.
-const SERIAL_LEN: usize = 16;
+pub(super) const SERIAL_LEN: usize = 16;
 
 const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
 const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
@@ -123,6 +123,10 @@ impl Authority {
         Ok(Issued { cert_pem, key_pem: key.to_pem(), certificate })
     }
 
+    pub(super) fn key(&self) -> &Key {
+        &self.key
+    }
+
     /// What the CA's certificate says.
     pub fn certificate(&self) -> &Certificate {
         &self.certificate
@@ -166,18 +170,23 @@ impl std::fmt::Debug for Issued {
 
 /// What a certificate is put together from. Names and key are DER already, so
 /// that an issuer's name stays the bytes that it is.
-struct Parts<'a> {
-    issuer: &'a [u8],
-    subject: &'a [u8],
-    public: &'a [u8],
-    validity: Validity,
-    extensions: Vec<Extension>,
+pub(super) struct Parts<'a> {
+    pub(super) issuer: &'a [u8],
+    pub(super) subject: &'a [u8],
+    pub(super) public: &'a [u8],
+    pub(super) validity: Validity,
+    pub(super) extensions: Vec<Extension>,
 }
 
 impl Parts<'_> {
     fn sign(&self, key: &Key) -> Result<Vec<u8>, PkiError> {
+        self.sign_as(rand::random(), key)
+    }
+
+    /// Signs under that serial number.
+    pub(super) fn sign_as(&self, serial: [u8; SERIAL_LEN], key: &Key) -> Result<Vec<u8>, PkiError> {
         let algorithm = key.signature_algorithm()?;
-        let signed = self.to_be_signed(algorithm)?;
+        let signed = self.to_be_signed(serial, algorithm)?;
         let signature = key.sign(&signed)?;
         let encode = || -> x509_cert::der::Result<Vec<u8>> {
             let signature = BitString::from_bytes(&signature)?.to_der()?;
@@ -186,7 +195,11 @@ impl Parts<'_> {
         encode().map_err(|error| PkiError::encode(&error))
     }
 
-    fn to_be_signed(&self, algorithm: &[u8]) -> Result<Vec<u8>, PkiError> {
+    fn to_be_signed(
+        &self,
+        number: [u8; SERIAL_LEN],
+        algorithm: &[u8],
+    ) -> Result<Vec<u8>, PkiError> {
         /// `[0] EXPLICIT INTEGER 2`: version 3.
         const V3: &[u8] = b"\xa0\x03\x02\x01\x02";
         let validity = self.validity.to_x509()?;
@@ -199,7 +212,7 @@ impl Parts<'_> {
             sequence(
                 [
                     V3,
-                    &serial()?.to_der()?,
+                    &serial(number)?.to_der()?,
                     algorithm,
                     self.issuer,
                     &validity.to_der()?,
@@ -218,13 +231,12 @@ fn sequence(content: Vec<u8>) -> x509_cert::der::Result<Vec<u8>> {
     Any::new(Tag::Sequence, content)?.to_der()
 }
 
-fn serial() -> x509_cert::der::Result<SerialNumber> {
-    let mut bytes: [u8; SERIAL_LEN] = rand::random();
+fn serial(mut bytes: [u8; SERIAL_LEN]) -> x509_cert::der::Result<SerialNumber> {
     bytes[0] = bytes[0] & 0x7f | 0x40; // positive, and always of full length
     SerialNumber::new(&bytes)
 }
 
-fn key_id(public_der: &[u8]) -> Vec<u8> {
+pub(super) fn key_id(public_der: &[u8]) -> Vec<u8> {
     Sha256::digest(public_der)[..KEY_ID_LEN].to_vec()
 }
 
@@ -273,7 +285,7 @@ fn general_name(san: &San) -> x509_cert::der::Result<GeneralName> {
     })
 }
 
-fn authority_key_id(key_id: &[u8]) -> x509_cert::der::Result<AuthorityKeyIdentifier> {
+pub(super) fn authority_key_id(key_id: &[u8]) -> x509_cert::der::Result<AuthorityKeyIdentifier> {
     Ok(AuthorityKeyIdentifier {
         key_identifier: Some(OctetString::new(key_id)?),
         authority_cert_issuer: None,
@@ -281,7 +293,7 @@ fn authority_key_id(key_id: &[u8]) -> x509_cert::der::Result<AuthorityKeyIdentif
     })
 }
 
-fn extension<E: AssociatedOid + Encode>(
+pub(super) fn extension<E: AssociatedOid + Encode>(
     value: &E,
     critical: bool,
 ) -> x509_cert::der::Result<Extension> {

@@ -8,7 +8,7 @@ use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 use x509_parser::time::ASN1Time;
 
-use super::{PkiError, San, Validity, pem};
+use super::{Key, PkiError, San, Validity, pem};
 
 /// The facts of one certificate. Holding it says nothing about trust: see
 /// [`verify_client`](super::verify_client).
@@ -85,6 +85,11 @@ impl Certificate {
     /// Reads all certificates of a PEM text, at least one.
     pub fn from_pem(text: &str) -> Result<Vec<(Self, CertificateDer<'static>)>, PkiError> {
         pem::certificates(text)?.into_iter().map(|der| Ok((Self::from_der(&der)?, der))).collect()
+    }
+
+    /// Whether it is that of a private key.
+    pub fn has_key(&self, key: &Key) -> bool {
+        self.public_der == key.public_der()
     }
 
     /// Whether subject and issuer are the same.

@@ -8,6 +8,7 @@
 //! * `pem` splits text into blocks and says which line is wrong.
 //! * `key` is a private key, generated or read (PKCS#8, SEC1, PKCS#1).
 //! * `authority` is a CA: it signs what `leaf` describes.
+//! * `wanted` is what a `Certificate` object asks for, `signer` the issuer that signs it.
 //! * `renewal` says when a pair is due for a new one.
 //! * `certificate` reads what a certificate says, `verify` whether it is true.
 //!
@@ -29,15 +30,19 @@ mod leaf;
 mod openssl_tests;
 pub mod pem;
 mod renewal;
+mod signer;
 mod validity;
 mod verify;
+mod wanted;
 
 pub use authority::{Authority, Issued};
 pub use certificate::Certificate;
 pub use error::PkiError;
-pub use key::Key;
+pub use key::{Key, KeyForm, KeyKind};
 pub use leaf::{Leaf, San, SanError};
 pub use pem::PemError;
 pub use renewal::{Found, Renewal};
+pub use signer::{Ca, SignedChain, Signer};
 pub use validity::Validity;
 pub use verify::{verify_client, verify_server};
+pub use wanted::{Refused, Wanted, annotations};

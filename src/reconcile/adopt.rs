@@ -17,6 +17,8 @@ use super::source::SourceKey;
 use crate::api::API_VERSION;
 use crate::client::cluster::FIELD_MANAGER;
 
+/// The name of the lease that cert-manager's controller holds.
+pub const CERT_MANAGER_LEASE: &str = "cert-manager-controller";
 /// The name of the lease that the original holds.
 pub const OPERATOR_LEASE: &str = "239f9f9a.operator.kcp.io";
 /// The image of the original.
@@ -43,14 +45,13 @@ pub enum Sign {
     },
 }
 
-/// Whether a lease of the original's name is held at that time.
-pub fn held_lease(lease: &Value, now: Timestamp) -> Option<Sign> {
+/// Whether a lease of that name is held at that time.
+pub fn held_lease(lease: &Value, name: &str, now: Timestamp) -> Option<Sign> {
     let spec = &lease["spec"];
     let holder = spec["holderIdentity"].as_str().filter(|it| !it.is_empty())?;
     let renewed: Timestamp = spec["renewTime"].as_str()?.parse().ok()?;
     let lasts = spec["leaseDurationSeconds"].as_i64().unwrap_or(15);
-    if lease["metadata"]["name"] != OPERATOR_LEASE || now.as_second() > renewed.as_second() + lasts
-    {
+    if lease["metadata"]["name"] != name || now.as_second() > renewed.as_second() + lasts {
         return None;
     }
     let namespace = text(&lease["metadata"]["namespace"]);
@@ -160,7 +161,7 @@ mod tests {
             (lease(OPERATOR_LEASE, json!(null), "2026-01-01T00:00:50.000000Z"), false),
             (lease("another", json!("pod"), "2026-01-01T00:00:50.000000Z"), false),
         ] {
-            assert_eq!(held_lease(&lease, now).is_some(), held, "{lease}");
+            assert_eq!(held_lease(&lease, OPERATOR_LEASE, now).is_some(), held, "{lease}");
         }
         let deployment = |image: &str, available: i64| {
             json!({

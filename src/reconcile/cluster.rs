@@ -104,14 +104,24 @@ pub(super) async fn patiently<T>(
 pub(super) struct Cluster {
     client: Client,
     dry_run: bool,
+    /// Under whose name objects are written.
+    manager: &'static str,
 }
 
 impl Cluster {
     pub(super) fn new(client: Client, dry_run: bool) -> Self {
-        Self { client, dry_run }
+        Self { client, dry_run, manager: FIELD_MANAGER }
+    }
+
+    /// The same under another name than ours.
+    pub(super) fn named(client: Client, manager: &'static str) -> Self {
+        Self { client, dry_run: false, manager }
     }
 
     fn api(&self, resource: &ApiResource, namespace: &str) -> Api<DynamicObject> {
+        if namespace.is_empty() {
+            return Api::all_with(self.client.clone(), resource);
+        }
         Api::namespaced_with(self.client.clone(), namespace, resource)
     }
 
@@ -124,7 +134,7 @@ impl Cluster {
     ) -> Result<Live, Failure> {
         let text = |key: &str| tree["metadata"][key].as_str().unwrap_or_default();
         let api = self.api(&watched.resource(), text("namespace"));
-        let mut params = PatchParams::apply(FIELD_MANAGER);
+        let mut params = PatchParams::apply(self.manager);
         params.force = force;
         params.dry_run = self.dry_run;
         let patch = Patch::Apply(tree);
@@ -142,7 +152,7 @@ impl Cluster {
     ) -> Result<DynamicObject, Failure> {
         let api = self.api(resource, namespace);
         let params = PatchParams {
-            field_manager: Some(FIELD_MANAGER.to_owned()),
+            field_manager: Some(self.manager.to_owned()),
             dry_run: self.dry_run,
             ..PatchParams::default()
         };

@@ -36,7 +36,9 @@ impl Events {
                 .any(|it| turn.reason.starts_with(it))
                 || turn.reason.ends_with("NotReady");
             let note = format!("{}: {}", turn.type_, turn.message);
-            self.publish(key, uid, turn.holds || waits, &turn.reason, &turn.type_, note).await;
+            let regarding = source(key, uid);
+            let is_good = turn.holds || waits;
+            self.publish(&key.namespace, regarding, is_good, &turn.reason, &turn.type_, note).await;
         }
     }
 
@@ -46,13 +48,16 @@ impl Events {
             return;
         }
         let all: Vec<String> = did.iter().map(|it| format!("{} {}", it.verb, it.what)).collect();
-        self.publish(key, uid, true, "Changed", "Reconcile", all.join(", ")).await;
+        let regarding = source(key, uid);
+        let note = all.join(", ");
+        self.publish(&key.namespace, regarding, true, "Changed", "Reconcile", note).await;
     }
 
-    async fn publish(
+    /// Something happened to an object.
+    pub(super) async fn publish(
         &self,
-        key: &SourceKey,
-        uid: &str,
+        namespace: &str,
+        regarding: ObjectReference,
         is_good: bool,
         reason: &str,
         action: &str,
@@ -64,33 +69,38 @@ impl Events {
             note.push('…');
         }
         let now = Timestamp::now();
+        let name = regarding.name.clone().unwrap_or_default();
         let event = Event {
             action: Some(action.to_owned()),
             event_time: Some(MicroTime(now)),
             metadata: ObjectMeta {
-                name: Some(format!("{}.{:x}", key.name, now.as_nanosecond())),
-                namespace: Some(key.namespace.clone()),
+                name: Some(format!("{name}.{:x}", now.as_nanosecond())),
+                namespace: Some(namespace.to_owned()),
                 ..ObjectMeta::default()
             },
             note: Some(note),
             reason: Some(reason.to_owned()),
-            regarding: Some(ObjectReference {
-                api_version: Some(API_VERSION.to_owned()),
-                kind: Some(key.kind.as_str().to_owned()),
-                name: Some(key.name.clone()),
-                namespace: Some(key.namespace.clone()),
-                uid: Some(uid.to_owned()),
-                ..ObjectReference::default()
-            }),
+            regarding: Some(regarding),
             reporting_controller: Some(REPORTER.to_owned()),
             reporting_instance: Some(REPORTER.to_owned()),
             type_: Some(if is_good { "Normal" } else { "Warning" }.to_owned()),
             ..Event::default()
         };
-        let events: Api<Event> = Api::namespaced(self.client.clone(), &key.namespace);
+        let events: Api<Event> = Api::namespaced(self.client.clone(), namespace);
         // Nothing depends on an event, least of all what it tells of.
         if let Err(error) = patiently(events.create(&PostParams::default(), &event)).await {
-            tracing::debug!(%error, source = %key, "an event was not taken");
+            tracing::debug!(%error, object = name, "an event was not taken");
         }
+    }
+}
+
+fn source(key: &SourceKey, uid: &str) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(API_VERSION.to_owned()),
+        kind: Some(key.kind.as_str().to_owned()),
+        name: Some(key.name.clone()),
+        namespace: Some(key.namespace.clone()),
+        uid: Some(uid.to_owned()),
+        ..ObjectReference::default()
     }
 }

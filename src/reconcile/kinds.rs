@@ -13,6 +13,8 @@ pub enum Watched {
     Source(Kind),
     /// Signers of certificates.
     Issuer,
+    /// Signers of certificates of all namespaces; only the built-in issuer watches them.
+    ClusterIssuer,
     /// Certificates.
     Certificate,
     /// Configuration.
@@ -28,7 +30,7 @@ pub enum Watched {
 }
 
 impl Watched {
-    /// All of them. Sources come last, so that with a first look what they need is known.
+    /// Those of the loop. Sources come last, so that with a first look what they need is known.
     pub const ALL: [Self; 13] = [
         Self::Issuer,
         Self::Certificate,
@@ -67,6 +69,7 @@ impl Watched {
         match self {
             Self::Source(kind) => (api::GROUP, api::VERSION, kind.as_str(), plural(kind)),
             Self::Issuer => (api::CERT_MANAGER, "v1", "Issuer", "issuers"),
+            Self::ClusterIssuer => (api::CERT_MANAGER, "v1", "ClusterIssuer", "clusterissuers"),
             Self::Certificate => (api::CERT_MANAGER, "v1", "Certificate", "certificates"),
             Self::ConfigMap => ("", "v1", "ConfigMap", "configmaps"),
             Self::Secret => ("", "v1", "Secret", "secrets"),

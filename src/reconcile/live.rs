@@ -246,6 +246,11 @@ impl World {
             .map(|(_, live)| live)
     }
 
+    /// All objects of a type.
+    pub fn all(&self, watched: Watched) -> impl Iterator<Item = &Arc<Live>> {
+        self.types.get(&watched).into_iter().flat_map(OrdMap::values)
+    }
+
     /// Puts an object in, unless a newer state of it is known. Says what was there.
     pub fn put(&mut self, watched: Watched, live: Live) -> Put {
         let namespace = live.metadata.namespace.clone().unwrap_or_default();

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::kinds::Watched;
 use super::live::World;
+use super::look::End;
 use crate::api::Kind;
 
 /// Seconds that a look may take, from one that changes nothing to one at a slow server.
@@ -80,7 +81,16 @@ const fn controller(kind: Kind) -> &'static str {
 impl Metrics {
     /// A look took so long.
     pub(super) fn looked(&self, kind: Kind, took: Duration, failed: bool) {
-        let controller = controller(kind);
+        self.observe(controller(kind), took, failed);
+    }
+
+    /// A look of the built-in issuer took so long.
+    pub(super) fn issued(&self, is_certificate: bool, took: Duration, end: &End) {
+        let controller = if is_certificate { "certificate" } else { "issuer" };
+        self.observe(controller, took, matches!(end, End::Failed(_)));
+    }
+
+    fn observe(&self, controller: &'static str, took: Duration, failed: bool) {
         let result = if failed { "error" } else { "success" };
         self.duration.get_or_create(&Looked { controller, result }).observe(took.as_secs_f64());
         if failed {

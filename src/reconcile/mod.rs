@@ -18,7 +18,7 @@
 //! * Knowledge: `kinds` are the watched types, `live` the objects and all of them together,
 //!   `source` the operator's own.
 //! * Doing: `watch` and `run` drive, `look` is one look, `cluster` and `kcp` send requests,
-//!   `operator` finds the original, `events`, `metrics` and `listen` tell.
+//!   `operator` finds the original, `issuer` is the built-in issuer, `events`, `metrics` and `listen` tell.
 //!
 //! # What is absent on purpose
 //!
@@ -30,6 +30,7 @@ mod adopt;
 mod cache_move;
 mod cluster;
 mod events;
+pub mod issuer;
 mod kcp;
 mod kcp_target;
 mod kinds;
@@ -74,6 +75,8 @@ pub struct Settings {
     pub lease: Option<LeaseSettings>,
     /// Where to serve health and metrics, if anywhere.
     pub listen: Option<SocketAddr>,
+    /// Whether Certificates are signed here, by the built-in issuer.
+    pub issue_certificates: bool,
     /// How servers of kcp are reached: a URL with `{service}`, `{namespace}` and `{domain}`.
     pub kcp_url: Option<String>,
 }
@@ -93,8 +96,11 @@ pub enum ReconcileError {
     /// The original runs.
     #[error("kcp-operator runs in this cluster: {0}")]
     Operator(Sign),
+    /// cert-manager runs, and would sign the same certificates.
+    #[error("cert-manager runs in this cluster: {0}")]
+    CertManager(Sign),
     /// Nobody can say whether it does.
-    #[error("failed to find out whether kcp-operator runs in this cluster: {0}")]
+    #[error("failed to find out whether kcp-operator or cert-manager runs in this cluster: {0}")]
     Unasked(String),
     /// The cluster does not know one of the operator's kinds.
     #[error("the cluster has no definition of the kind {kind}")]
@@ -146,6 +152,10 @@ impl ReconcileError {
                 "scale it to zero first, and wait until its lease has ended",
                 "then take over what it made with `--adopt`",
                 "`--force` begins beside it: each would undo what the other does",
+            ],
+            Self::CertManager(_) => &[
+                "leave `--issue-certificates` out: cert-manager signs what the loop asks for",
+                "or scale cert-manager to zero first, and wait until its lease has ended",
             ],
             Self::Unasked(_) | Self::Unreachable { .. } => {
                 &["check the cluster with `kubectl version`, and try again"]

@@ -1,9 +1,7 @@
-//! PURE: which source is looked at next, and when one that failed is looked at again.
+//! PURE: which object is looked at next, and when one that failed is looked at again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
-
-use super::source::SourceKey;
 
 /// How long a change waits for others that come with it.
 pub const SETTLE: Duration = Duration::from_millis(50);
@@ -12,30 +10,36 @@ const RETRY: Duration = Duration::from_millis(500);
 /// The longest wait after a failure.
 const RETRY_MAX: Duration = Duration::from_secs(60);
 
-/// Sources that are to be looked at.
-#[derive(Debug, Default)]
-pub struct Queue {
-    due: BTreeMap<SourceKey, Instant>,
-    running: BTreeSet<SourceKey>,
-    failures: BTreeMap<SourceKey, u32>,
+/// Objects that are to be looked at.
+#[derive(Debug)]
+pub struct Queue<K> {
+    due: BTreeMap<K, Instant>,
+    running: BTreeSet<K>,
+    failures: BTreeMap<K, u32>,
 }
 
-impl Queue {
+impl<K> Default for Queue<K> {
+    fn default() -> Self {
+        Self { due: BTreeMap::new(), running: BTreeSet::new(), failures: BTreeMap::new() }
+    }
+}
+
+impl<K: Clone + Ord> Queue<K> {
     /// Something changed: look at it soon, whatever was planned.
-    pub fn add(&mut self, key: SourceKey, now: Instant) {
+    pub fn add(&mut self, key: K, now: Instant) {
         self.add_at(key, now + SETTLE);
     }
 
     /// Look at it then, or earlier.
-    pub fn add_at(&mut self, key: SourceKey, at: Instant) {
+    pub fn add_at(&mut self, key: K, at: Instant) {
         let due = self.due.entry(key).or_insert(at);
         *due = (*due).min(at);
     }
 
     /// The next one whose time has come. Nobody is looked at twice at a time.
-    pub fn next(&mut self, now: Instant) -> Option<SourceKey> {
-        let ready = |it: &(&SourceKey, &Instant)| *it.1 <= now && !self.running.contains(it.0);
-        let (key, _) = self.due.iter().filter(ready).min_by_key(|it| (*it.1, it.0.kind))?;
+    pub fn next(&mut self, now: Instant) -> Option<K> {
+        let ready = |it: &(&K, &Instant)| *it.1 <= now && !self.running.contains(it.0);
+        let (key, _) = self.due.iter().filter(ready).min_by_key(|it| (*it.1, it.0))?;
         let key = key.clone();
         self.due.remove(&key);
         self.running.insert(key.clone());
@@ -48,13 +52,13 @@ impl Queue {
     }
 
     /// It was looked at, and all went well.
-    pub fn done(&mut self, key: &SourceKey) {
+    pub fn done(&mut self, key: &K) {
         self.running.remove(key);
         self.failures.remove(key);
     }
 
     /// It was looked at, and something failed that may go well another time. Says when that is.
-    pub fn failed(&mut self, key: &SourceKey, now: Instant) -> Duration {
+    pub fn failed(&mut self, key: &K, now: Instant) -> Duration {
         self.running.remove(key);
         let failures = self.failures.entry(key.clone()).or_default();
         let wait = RETRY.saturating_mul(1 << (*failures).min(16)).min(RETRY_MAX);
@@ -80,6 +84,7 @@ impl Queue {
 mod tests {
     use super::*;
     use crate::api::Kind;
+    use crate::reconcile::source::SourceKey;
 
     fn key(kind: Kind, name: &str) -> SourceKey {
         SourceKey { kind, namespace: "demo".into(), name: name.into() }

@@ -23,7 +23,7 @@ use super::metrics::Metrics;
 use super::queue::Queue;
 use super::source::SourceKey;
 use super::watch::{self, Told};
-use super::{ReconcileError, Settings, lease, listen, operator};
+use super::{ReconcileError, Settings, issuer, lease, listen, operator};
 use crate::api::Kind;
 use crate::shutdown::Shutdown;
 
@@ -41,7 +41,7 @@ const PAGE: u32 = 500;
 /// What others may look at: everything that is known, and how the loop does.
 pub(super) struct Shared {
     pub(super) world: Mutex<World>,
-    pub(super) metrics: Metrics,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) synced: AtomicBool,
 }
 
@@ -156,7 +156,7 @@ pub async fn run(
     operator::refuse(&client, settings).await?;
     let shared = Arc::new(Shared {
         world: Mutex::default(),
-        metrics: Metrics::default(),
+        metrics: Arc::default(),
         synced: AtomicBool::new(false),
     });
     let listener = match settings.listen {
@@ -171,6 +171,12 @@ pub async fn run(
         let (namespace, me) = (lease.namespace.clone(), lease.identity.clone());
         tokio::spawn(lease::contend(client, namespace, me, leading_tx, shutdown))
     });
+    let issuer = settings.issue_certificates.then(|| {
+        let (client, namespace) = (client.clone(), settings.namespace.clone());
+        let metrics = Arc::clone(&shared.metrics);
+        let (leading, shutdown) = (leading.clone(), shutdown.clone());
+        tokio::spawn(issuer::run_while(client, namespace, metrics, leading, shutdown))
+    });
     let worker = worker(&client, settings);
     let mut this = Loop {
         shared,
@@ -180,6 +186,9 @@ pub async fn run(
         complaints: BTreeMap::new(),
     };
     this.turn(&client, settings, &worker, leading, &shutdown).await;
+    if let Some(issuer) = issuer {
+        let _ = issuer.await;
+    }
     if let Some(contender) = contender {
         // It gives the lease back.
         let _ = contender.await;
@@ -190,7 +199,7 @@ pub async fn run(
 
 struct Loop {
     shared: Arc<Shared>,
-    queue: Queue,
+    queue: Queue<SourceKey>,
     /// Lists that are under way.
     initial: BTreeMap<Watched, Vec<Live>>,
     /// Which types are known, if only as not there.
@@ -208,7 +217,7 @@ impl Loop {
         mut leading: channel::Receiver<bool>,
         shutdown: &Shutdown,
     ) {
-        let mut told = watch::all(client, settings.namespace.as_deref());
+        let mut told = watch::of(client, settings.namespace.as_deref(), &Watched::ALL);
         let mut looks = FuturesUnordered::new();
         let mut resync = tokio::time::interval_at(tokio::time::Instant::now() + RESYNC, RESYNC);
         loop {

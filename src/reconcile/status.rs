@@ -160,7 +160,14 @@ pub fn next(kind: Kind, old: &Value, facts: &Facts, now: &Time) -> Value {
     Value::Object(status)
 }
 
-fn set(conditions: &mut Vec<Value>, type_: &str, said: &Said, generation: Option<i64>, now: &Time) {
+/// Sets a condition; its time is kept as long as its value is.
+pub fn set(
+    conditions: &mut Vec<Value>,
+    type_: &str,
+    said: &Said,
+    generation: Option<i64>,
+    now: &Time,
+) {
     let status = if said.holds { "True" } else { "False" };
     let old = conditions.iter_mut().find(|it| it["type"] == type_);
     let since = old

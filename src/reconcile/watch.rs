@@ -19,16 +19,20 @@ pub(super) fn api(
     namespace: Option<&str>,
 ) -> Api<DynamicObject> {
     let resource = watched.resource();
-    match namespace {
+    match namespace.filter(|_| watched != Watched::ClusterIssuer) {
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
         None => Api::all_with(client.clone(), &resource),
     }
 }
 
-/// Watches all types. A watch that breaks is begun again, later each time; one whose revision
+/// Watches types. A watch that breaks is begun again, later each time; one whose revision
 /// is gone begins with a new list.
-pub(super) fn all(client: &Client, namespace: Option<&str>) -> BoxStream<'static, Told> {
-    let watches = Watched::ALL.map(|watched| {
+pub(super) fn of(
+    client: &Client,
+    namespace: Option<&str>,
+    types: &[Watched],
+) -> BoxStream<'static, Told> {
+    let watches = types.iter().map(|&watched| {
         let stream = watcher(api(client, watched, namespace), watcher::Config::default());
         stream.default_backoff().map(move |told| (watched, told)).boxed()
     });
@@ -37,12 +41,21 @@ pub(super) fn all(client: &Client, namespace: Option<&str>) -> BoxStream<'static
 
 /// Whether a watch has failed since the cluster has no such type.
 pub(super) fn is_unknown_type(error: &watcher::Error) -> bool {
+    code(error) == Some(404)
+}
+
+/// Whether a watch has failed since we may not see its objects.
+pub(super) fn is_refused(error: &watcher::Error) -> bool {
+    code(error) == Some(403)
+}
+
+fn code(error: &watcher::Error) -> Option<u16> {
     use watcher::Error;
     match error {
         Error::InitialListFailed(kube::Error::Api(status))
         | Error::WatchStartFailed(kube::Error::Api(status))
         | Error::WatchFailed(kube::Error::Api(status))
-        | Error::WatchError(status) => status.code == 404,
-        _ => false,
+        | Error::WatchError(status) => Some(status.code),
+        _ => None,
     }
 }
