@@ -142,6 +142,7 @@ async fn work(args: ReconcileArgs) -> Result<(), CliError> {
         namespace: (!args.all_namespaces).then(|| named.unwrap_or(of_context)),
         dry_run: args.dry_run,
         adopt: args.adopt,
+        without_pods: false,
         force: args.force,
         issue_certificates: args.issue_certificates,
         lease: args

@@ -77,6 +77,8 @@ pub struct Settings {
     pub listen: Option<SocketAddr>,
     /// Whether Certificates are signed here, by the built-in issuer.
     pub issue_certificates: bool,
+    /// Whether nothing runs pods, so that no Deployment is ever available.
+    pub without_pods: bool,
     /// How servers of kcp are reached: a URL with `{service}`, `{namespace}` and `{domain}`.
     pub kcp_url: Option<String>,
 }

@@ -67,7 +67,10 @@ impl Look<'_> {
             let live = self.world.get(Watched::Deployment, &self.key.namespace, &name);
             let tree = live.map(|it| it.tree(Watched::Deployment));
             let waits = (!facts.reconciled.holds).then_some(facts.reconciled.message.as_str());
-            facts.available = status::deployment(&name, tree.as_ref(), waits);
+            facts.available = match &tree {
+                Some(_) if self.worker.without_pods => status::no_workloads(&name),
+                _ => status::deployment(&name, tree.as_ref(), waits),
+            };
         } else if facts.available.message.is_empty() {
             let reconciled = &facts.reconciled;
             facts.available =
