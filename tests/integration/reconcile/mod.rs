@@ -7,7 +7,6 @@ mod adoption;
 mod changes;
 mod failures;
 mod kcp;
-mod kills;
 mod life;
 mod parity;
 
