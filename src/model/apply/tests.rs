@@ -258,7 +258,8 @@ fn answer(live: Option<&Value>, before: Option<&Value>, refusal: Option<&ApplyEr
 
 fn expected(recorded: &Value) -> Answer {
     let refusal = recorded.get("message").map(|message| {
-        let causes = recorded["causes"].as_array().cloned().unwrap_or_default();
+        let mut causes = recorded["causes"].as_array().cloned().unwrap_or_default();
+        causes.sort_by_key(Value::to_string);
         (recorded["status"].as_u64().unwrap(), message.as_str().unwrap().to_owned(), causes)
     });
     Answer {
