@@ -455,7 +455,7 @@ module completions {
 
   # Print a completion script for a shell
   export extern "kcpctl completions" [
-    --help(-h)                # Print help
+    --help(-h)                # Print help (see more with '--help')
     shell: string@"nu-complete kcpctl completions shell" # Shell to complete in
   ]
 

@@ -1,15 +1,16 @@
 //! cert-manager's `Issuer` and `Certificate`, as far as we write and read them.
 //!
-//! Foreign types: their fields and defaults are cert-manager's. Only those stand here that
+//! Foreign types: their fields and defaults are cert-manager's. What the operator's templates
+//! have of the same form stands in `common`. Only those stand here that
 //! the operator's objects can ask for, and of a status what tells whether to wait.
-
-use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::CustomResource;
 use serde::{Deserialize, Serialize};
 
-use super::common::ObjectReference;
+use super::common::{
+    CertificateMetadata, CertificatePrivateKey, CertificateSubject, ObjectReference,
+};
 
 /// The API group of cert-manager's kinds.
 pub const CERT_MANAGER: &str = "cert-manager.io";
@@ -33,7 +34,7 @@ pub const READY: &str = "Ready";
 pub struct CertificateSpec {
     /// Attributes of the subject, beside its common name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subject: Option<X509Subject>,
+    pub subject: Option<CertificateSubject>,
     /// Common name of the subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub common_name: Option<String>,
@@ -53,7 +54,7 @@ pub struct CertificateSpec {
     pub secret_name: String,
     /// Labels and annotations of the Secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret_template: Option<SecretTemplate>,
+    pub secret_template: Option<CertificateMetadata>,
     /// Who signs it.
     pub issuer_ref: ObjectReference,
     /// Whether it may sign others.
@@ -64,7 +65,7 @@ pub struct CertificateSpec {
     pub usages: Vec<KeyUsage>,
     /// The private key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub private_key: Option<PrivateKey>,
+    pub private_key: Option<CertificatePrivateKey>,
 }
 
 /// What a certificate may be used for.
@@ -85,65 +86,6 @@ pub enum KeyUsage {
     /// What another program asked for.
     #[serde(other, rename = "other")]
     Other,
-}
-
-/// Attributes of a certificate's subject.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct X509Subject {
-    /// Organizations (O): the groups of a client.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub organizations: Vec<String>,
-    /// Countries (C).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub countries: Vec<String>,
-    /// Organizational units (OU).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub organizational_units: Vec<String>,
-    /// Localities (L).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub localities: Vec<String>,
-    /// Provinces (ST).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub provinces: Vec<String>,
-    /// Street addresses.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub street_addresses: Vec<String>,
-    /// Postal codes.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub postal_codes: Vec<String>,
-    /// Serial number of the subject.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub serial_number: Option<String>,
-}
-
-/// Labels and annotations of a certificate's Secret.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct SecretTemplate {
-    /// Annotations.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub annotations: BTreeMap<String, String>,
-    /// Labels.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: BTreeMap<String, String>,
-}
-
-/// The private key of a certificate. What is absent is cert-manager's choice.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PrivateKey {
-    /// `Never` or `Always`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rotation_policy: Option<super::common::KeyRotation>,
-    /// `PKCS1` or `PKCS8`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub encoding: Option<super::common::KeyEncoding>,
-    /// `RSA`, `ECDSA` or `Ed25519`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub algorithm: Option<super::common::KeyAlgorithm>,
-    /// Size in bits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub size: Option<i64>,
 }
 
 /// What is known of a certificate.

@@ -43,8 +43,7 @@ mod virtual_workspace;
 pub use cache_server::{CacheServer, CacheServerSpec, CacheServerStatus};
 pub use cert_manager::{
     CERT_MANAGER, CaIssuer, CertManagerCondition, Certificate, CertificateSpec, CertificateStatus,
-    Issuer, IssuerSpec, IssuerStatus, KeyUsage, PrivateKey, READY, SecretTemplate,
-    SelfSignedIssuer, X509Subject,
+    Issuer, IssuerSpec, IssuerStatus, KeyUsage, READY, SelfSignedIssuer,
 };
 pub use check::{Violation, fields_unknown_to, unknown_fields, violations};
 pub use common::{

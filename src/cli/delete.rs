@@ -6,9 +6,10 @@ use anyhow::anyhow;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::apply::{operator_objects, until_gone};
+use super::apply::until_gone;
 use super::args::{ClusterArgs, NamespaceArgs};
-use super::installations::{Installation, resolve};
+use super::completions::names;
+use super::installations::{Installation, operator_objects, resolve};
 use super::manifests::{ManifestArgs, Manifests};
 use super::runtime::block_on;
 use super::waiting::Patience;
@@ -41,7 +42,7 @@ Examples:
 #[command(group(clap::ArgGroup::new("what").required(true).args(["name", "filenames"])))]
 pub(crate) struct DeleteArgs {
     /// Root shard of the installation, or its namespace
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = names::installations())]
     name: Option<String>,
 
     /// Read a file, the manifests in a folder, or stdin if it is `-`; may be repeated

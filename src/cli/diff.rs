@@ -3,9 +3,10 @@
 use anyhow::anyhow;
 use serde_json::Value;
 
-use super::apply::{Plan, namespaces, operator_objects, prunable};
+use super::apply::{Plan, prunable};
 use super::args::{ClusterArgs, NamespaceArgs};
-use super::manifests::{ManifestArgs, Manifests};
+use super::installations::operator_objects;
+use super::manifests::{ManifestArgs, Manifests, namespaces};
 use super::runtime::block_on;
 use crate::client::cluster::ClusterClient;
 use crate::error::{CliError, Kind};

@@ -1,5 +1,6 @@
-//! NAME: which installation of a cluster is meant.
+//! NAME: which installation of a cluster is meant, and what the cluster has of it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use anyhow::anyhow;
@@ -9,7 +10,7 @@ use super::args::NamespaceArgs;
 use crate::api;
 use crate::client::cluster::ClusterClient;
 use crate::error::{CliError, Kind};
-use crate::installation::live::text;
+use crate::installation::live::{Beside, text};
 
 /// An installation: its root shard.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -74,4 +75,56 @@ fn nothing(within: Option<&str>) -> CliError {
     let place = within.map_or("in the cluster".to_owned(), |it| format!("in `{it}`"));
     CliError::new(Kind::Findings, anyhow!("there is no root shard {place}"))
         .hint("apply one with `kcpctl apply -f FOLDER`, or name another namespace with `-n`")
+}
+
+/// Every object of the operator's kinds in these namespaces.
+pub(super) async fn operator_objects(
+    client: &ClusterClient,
+    namespaces: &BTreeSet<String>,
+) -> Result<Vec<Value>, CliError> {
+    let mut objects = Vec::new();
+    let types = client.types(api::API_VERSION).await?;
+    let known =
+        api::Kind::ALL.iter().filter_map(|kind| types.iter().find(|it| it.kind == kind.as_str()));
+    for of in known {
+        for namespace in namespaces {
+            objects.extend(client.list(of, Some(namespace)).await?);
+        }
+    }
+    Ok(objects)
+}
+
+/// What there is in a namespace beside the operator's objects.
+#[derive(Debug, Default)]
+pub(super) struct Around {
+    pub(super) deployments: Vec<Value>,
+    pub(super) certificates: Vec<Value>,
+    pub(super) sees_deployments: bool,
+    pub(super) sees_certificates: bool,
+}
+
+impl Around {
+    pub(super) fn view(&self) -> Beside<'_> {
+        Beside { deployments: &self.deployments, certificates: &self.certificates }
+    }
+}
+
+/// Looks around in a namespace, as far as one may.
+pub(super) async fn beside(client: &ClusterClient, namespace: &str) -> Result<Around, CliError> {
+    let mut around = Around::default();
+    if let Some(of) = client.find("apps/v1", "Deployment").await? {
+        match client.list(&of, Some(namespace)).await {
+            Ok(found) => (around.deployments, around.sees_deployments) = (found, true),
+            Err(error) if error.is_forbidden() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if let Some(of) = client.find("cert-manager.io/v1", "Certificate").await? {
+        match client.list(&of, Some(namespace)).await {
+            Ok(found) => (around.certificates, around.sees_certificates) = (found, true),
+            Err(error) if error.is_forbidden() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(around)
 }

@@ -189,3 +189,9 @@ fn set_namespace(document: &mut Document, namespace: &str) {
         document.object = again.object;
     }
 }
+
+/// The namespaces that objects go to.
+pub(super) fn namespaces(wanted: &[Wanted]) -> BTreeSet<String> {
+    let named = wanted.iter().map(|it| it.namespace().to_owned());
+    named.filter(|it| !it.is_empty()).collect()
+}

@@ -89,6 +89,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Err(error) => refuse(&error),
         };
     }
+    if let Some(answer) = completions::answer(&args) {
+        return finish(answer);
+    }
     let parsed = help::named_after(Cli::command(), args.first())
         .try_get_matches_from(args)
         .and_then(|matches| Cli::from_arg_matches(&matches));

@@ -8,6 +8,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 use super::args::Namespace;
+use super::completions::names;
 use super::logging::{self, LogFormat, LogSettings, VERBOSE};
 use crate::error::{CliError, Kind};
 use crate::reconcile::{self, End, LeaseSettings, Looked, ReconcileError, Settings};
@@ -43,12 +44,12 @@ pub(crate) struct ReconcileArgs {
     kubeconfig: Option<PathBuf>,
 
     /// Context of the kubeconfig to use
-    #[arg(long, value_name = "NAME", help_heading = "Connection")]
+    #[arg(long, value_name = "NAME", add = names::cluster_contexts(), help_heading = "Connection")]
     context: Option<String>,
 
     /// Namespace to look after
     /// [default: that of the context]
-    #[arg(short, long, value_name = "NAMESPACE", help_heading = "Connection")]
+    #[arg(short, long, value_name = "NAMESPACE", add = names::namespaces(), help_heading = "Connection")]
     namespace: Option<Namespace>,
 
     /// Look after all namespaces

@@ -3,17 +3,16 @@
 use anyhow::anyhow;
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::apply::operator_objects;
 use super::args::{ClusterArgs, NamespaceArgs};
-use super::installations::{Installation, resolve};
+use super::completions::names;
+use super::installations::{Installation, beside, operator_objects, resolve};
 use super::runtime::block_on;
 use super::waiting::{PAUSE, Patience};
 use crate::client::cluster::ClusterClient;
 use crate::error::{CliError, Kind};
-use crate::installation::live::{self, Beside, Node, skew};
+use crate::installation::live::{self, Node, skew};
 use crate::term::{self, Output, Table};
 
 const EXAMPLES: &str = "\
@@ -31,14 +30,14 @@ Examples:
 ///
 /// Show each root shard, and below it its shards, caches, front-proxies, virtual workspaces
 /// and kubeconfigs: the phase, the pods that are ready, the version that runs, the cache that
-/// a shard uses or the server that a kubeconfig leads to, and when the first certificate ends. What is not as it should be is told
-/// below, with what to do.
+/// a shard uses or the server that a kubeconfig leads to, and when the first certificate
+/// ends. What is not as it should be is told below, with what to do.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct StatusArgs {
     /// Root shard of the installation, or its namespace
     /// [default: all]
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = names::installations())]
     name: Option<String>,
 
     /// Wait until everything is what it should be
@@ -69,41 +68,6 @@ enum Format {
     Json,
     /// One YAML document
     Yaml,
-}
-
-/// What there is in a namespace beside the operator's objects.
-#[derive(Debug, Default)]
-pub(super) struct Around {
-    pub(super) deployments: Vec<Value>,
-    pub(super) certificates: Vec<Value>,
-    pub(super) sees_deployments: bool,
-    pub(super) sees_certificates: bool,
-}
-
-impl Around {
-    pub(super) fn view(&self) -> Beside<'_> {
-        Beside { deployments: &self.deployments, certificates: &self.certificates }
-    }
-}
-
-/// Looks around in a namespace, as far as one may.
-pub(super) async fn beside(client: &ClusterClient, namespace: &str) -> Result<Around, CliError> {
-    let mut around = Around::default();
-    if let Some(of) = client.find("apps/v1", "Deployment").await? {
-        match client.list(&of, Some(namespace)).await {
-            Ok(found) => (around.deployments, around.sees_deployments) = (found, true),
-            Err(error) if error.is_forbidden() => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    if let Some(of) = client.find("cert-manager.io/v1", "Certificate").await? {
-        match client.list(&of, Some(namespace)).await {
-            Ok(found) => (around.certificates, around.sees_certificates) = (found, true),
-            Err(error) if error.is_forbidden() => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(around)
 }
 
 pub(super) fn run(args: StatusArgs) -> Result<(), CliError> {

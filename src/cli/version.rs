@@ -5,11 +5,9 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use super::apply::operator_objects;
 use super::args::{ClusterArgs, NamespaceArgs};
-use super::installations::{Installation, resolve};
+use super::installations::{Installation, beside, operator_objects, resolve};
 use super::runtime::block_on;
-use super::status::beside;
 use crate::api;
 use crate::client::cluster::ClusterClient;
 use crate::error::CliError;

@@ -103,6 +103,9 @@ pub enum Trouble {
     ClientCertificate,
     /// The connection took too long.
     Timeout,
+    /// The server ended the connection instead of answering. So does one that wants another
+    /// client certificate, if what it says of that is overtaken by the end.
+    Closed,
     /// Anything else.
     Other,
 }
@@ -153,8 +156,12 @@ impl Trouble {
     pub fn of(error: &(dyn StdError + 'static), ca: &str) -> (Self, Reason) {
         let mut last = Reason(one_line(&error.to_string()));
         let mut next = Some(error);
+        let mut closed = false;
         while let Some(error) = next {
             last = Reason(one_line(&error.to_string()));
+            closed |= error
+                .downcast_ref::<hyper::Error>()
+                .is_some_and(|it| it.is_canceled() || it.is_closed() || it.is_incomplete_message());
             if let Some(tls) = error.downcast_ref::<rustls::Error>() {
                 return (Self::of_tls(tls, ca), last);
             }
@@ -172,6 +179,8 @@ impl Trouble {
             Self::UnknownHost
         } else if last.0.contains("timed out") || last.0.contains("deadline") {
             Self::Timeout
+        } else if closed {
+            Self::Closed
         } else {
             Self::Other
         };
@@ -182,6 +191,9 @@ impl Trouble {
         match error.kind() {
             io::ErrorKind::ConnectionRefused => Self::NothingListens,
             io::ErrorKind::TimedOut => Self::Timeout,
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::UnexpectedEof => Self::Closed,
             _ if error.to_string().contains("lookup address") => Self::UnknownHost,
             _ => Self::Other,
         }
@@ -235,6 +247,9 @@ impl Trouble {
                 "this port does not speak TLS: check the port in the kubeconfig's `server`"
             }
             Self::Timeout => "check the address, and whether a firewall lets it through",
+            Self::Closed => {
+                "see the server's log: it may not take the kubeconfig's client certificate"
+            }
             Self::ClientCertificate | Self::Other => {
                 "see the server's log, or name another kubeconfig with `--kubeconfig`"
             }

@@ -163,6 +163,21 @@ impl Search {
         Ok((load(config, path, &context).await?, namespace.filter(|it| !it.is_empty())))
     }
 
+    /// The contexts that [`Search::find`] could use. What cannot be read has none.
+    pub fn cache_contexts(&self) -> Vec<String> {
+        let admin = self.folder.join(ADMIN_KUBECONFIG);
+        let named = self.kubeconfig.as_ref().map(std::slice::from_ref);
+        let files = named.unwrap_or(&self.defaults);
+        let first = named.is_none().then_some(&admin);
+        contexts_in(first.into_iter().chain(files))
+    }
+
+    /// The contexts that [`Search::find_cluster`] could use. What cannot be read has none.
+    pub fn cluster_contexts(&self) -> Vec<String> {
+        let named = self.kubeconfig.as_ref().map(std::slice::from_ref);
+        contexts_in(named.unwrap_or(&self.defaults))
+    }
+
     fn choose(&self) -> Result<(Kubeconfig, PathBuf, String), SourceError> {
         if let Some(path) = &self.kubeconfig {
             let config = read(path)?;
@@ -294,6 +309,11 @@ fn name_of(files: &[PathBuf]) -> String {
 
 fn has_context(config: &Kubeconfig, name: &str) -> bool {
     config.contexts.iter().any(|context| context.name == name)
+}
+
+fn contexts_in<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> Vec<String> {
+    let configs = files.into_iter().filter_map(|path| read(path).ok());
+    configs.flat_map(|config| context_names(&config)).collect()
 }
 
 fn context_names(config: &Kubeconfig) -> Vec<String> {

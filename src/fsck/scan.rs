@@ -12,7 +12,7 @@ use super::{Code, Finding, Report, Young};
 use crate::model::Revision;
 use crate::model::shards::{SHARD_GROUP, SHARD_RESOURCE, Shards, Standing, Times, not_before};
 use crate::store::{Keyspace, Origin, Place, TypeKey};
-use crate::view::{Entry, Unreadable, read_stored};
+use crate::view::{Entry, Serve, Unreadable, read_stored};
 
 /// What a value begins with that is CBOR, which Go's servers can be made to write.
 const CBOR: &[u8] = b"\xd9\xd9\xf7";
@@ -25,7 +25,7 @@ const SYSTEM: &str = "system:";
 pub struct Scan {
     keys: Keyspace,
     home: (&'static str, &'static str),
-    decode: fn(&TypeKey, Bytes) -> Result<Bytes, String>,
+    serve: Serve,
     shard_kind: TypeKey,
     pairs: usize,
     findings: Vec<Finding>,
@@ -62,17 +62,13 @@ struct Names<'a> {
 }
 
 impl Scan {
-    /// Nothing seen yet. `home` is the shard and the cluster of the definitions, and `decode`
-    /// makes the canonical JSON that is served of a stored value.
-    pub fn new(
-        keys: Keyspace,
-        home: (&'static str, &'static str),
-        decode: fn(&TypeKey, Bytes) -> Result<Bytes, String>,
-    ) -> Self {
+    /// Nothing seen yet. `home` is the shard and the cluster of the definitions, and `serve`
+    /// makes what is served of a stored value.
+    pub fn new(keys: Keyspace, home: (&'static str, &'static str), serve: Serve) -> Self {
         Self {
             keys,
             home,
-            decode,
+            serve,
             shard_kind: TypeKey::new(SHARD_GROUP, SHARD_RESOURCE),
             pairs: 0,
             findings: Vec::new(),
@@ -97,7 +93,7 @@ impl Scan {
             let why = "it is CBOR, which this version cannot read";
             return found(Code::EncodedValue, false, why.to_owned());
         }
-        let entry = match read_stored(&place, value.clone(), revision, self.decode) {
+        let entry = match read_stored(&place, value, revision, self.serve) {
             Ok(entry) => entry,
             Err(error @ Unreadable::Encrypted) => {
                 return found(Code::EncodedValue, false, error.to_string());

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::{Code, Report, Scan};
 use crate::model::Revision;
 use crate::store::Keyspace;
+use crate::view::serve_placed;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -22,7 +23,7 @@ fn object(namespace: &str, name: &str) -> String {
 
 fn judged(pairs: &[(&str, String)]) -> Report {
     let home = ("system:cache:server", "system:system-crds");
-    let mut scan = Scan::new(Keyspace::new("/cache"), home, |_, value| Ok(value));
+    let mut scan = Scan::new(Keyspace::new("/cache"), home, serve_placed);
     for (at, (key, value)) in (1..).zip(pairs) {
         let (key, value) = (Bytes::from((*key).to_owned()), Bytes::from(value.clone()));
         scan.add(&key, Revision(at), &value, None);
@@ -116,7 +117,7 @@ fn a_value_is_removable_if_no_server_can_read_it() {
         assert_eq!(verdict(&key, value), expected, "{value_shown}");
     }
     let cbor = Bytes::from_static(b"\xd9\xd9\xf7\xa0");
-    let mut scan = Scan::new(Keyspace::new("/cache"), ("a", "b"), |_, value| Ok(value));
+    let mut scan = Scan::new(Keyspace::new("/cache"), ("a", "b"), serve_placed);
     scan.add(&Bytes::from(key), Revision(1), &cbor, None);
     assert_eq!(scan.finish(NOW, HOUR).findings[0].code, Code::EncodedValue);
     let definition = "/cache/apiextensions.k8s.io/customresourcedefinitions/system:cache:server/system:system-crds/a.b";
@@ -192,7 +193,9 @@ fn what_a_store_knows_of_the_time_counts_too() {
         ((NOW - 60_000) * 1000, None, true),
         ((NOW - 7_200_000) * 1000, None, false),
     ] {
-        let mut scan = Scan::new(Keyspace::new("/cache"), ("a", "b"), |_, value| Ok(value));
+        let mut scan = Scan::new(Keyspace::new("/cache"), ("a", "b"), |place, value| {
+            serve_placed(place, value)
+        });
         let shard = object("", "shard-1").into();
         scan.add(&SHARD.into(), Revision(1), &shard, None);
         scan.add(&gone, Revision(revision), &value, at);
@@ -218,7 +221,7 @@ proptest! {
             0..12,
         )
     ) {
-        let mut scan = Scan::new(Keyspace::new("/cache"), ("a", "b"), |_, value| Ok(value));
+        let mut scan = Scan::new(Keyspace::new("/cache"), ("a", "b"), serve_placed);
         let unique: std::collections::BTreeMap<_, _> = pairs.into_iter().collect();
         for (key, value) in &unique {
             scan.add(&Bytes::from(key.clone()), Revision(1), &Bytes::from(value.clone()), None);

@@ -8,9 +8,10 @@
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::plan::{FIELD_MANAGER, is_operator};
+use super::plan::is_operator;
 use super::source::SourceKey;
 use crate::api::API_VERSION;
+use crate::client::cluster::FIELD_MANAGER;
 
 /// The name of the lease that the original holds.
 pub const OPERATOR_LEASE: &str = "239f9f9a.operator.kcp.io";

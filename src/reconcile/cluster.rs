@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::kinds::Watched;
 use super::live::Live;
-use super::plan::FIELD_MANAGER;
+use crate::client::cluster::FIELD_MANAGER;
 
 /// How long a request may take, before it is given up and tried again later.
 const PATIENCE: Duration = Duration::from_secs(30);

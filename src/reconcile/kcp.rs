@@ -15,7 +15,7 @@ use super::access::{self, Changes};
 use super::cluster::{Failure, patiently};
 use super::kcp_target::Server;
 use super::kinds;
-use super::plan::FIELD_MANAGER;
+use crate::client::cluster::FIELD_MANAGER;
 use crate::pki;
 
 /// The Secret of a root shard with which its operator comes in.

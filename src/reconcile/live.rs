@@ -11,9 +11,9 @@ use kube::core::DynamicObject;
 use serde_json::{Map, Value};
 
 use super::kinds::Watched;
-use super::plan::FIELD_MANAGER;
 use super::source::{self, SourceKey};
 use crate::api::{GROUP, Kind};
+use crate::client::cluster::FIELD_MANAGER;
 use crate::render::{Objects, Observed, Source};
 
 /// The API group of what the original makes between an object and its servers.

@@ -10,9 +10,6 @@ use super::kinds::Watched;
 use super::live::{Live, Owner, World};
 use super::source::SourceKey;
 
-/// The name under which we own fields.
-pub const FIELD_MANAGER: &str = "kcpctl";
-
 /// What is known of an object that was applied.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Remembered {

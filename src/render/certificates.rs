@@ -6,8 +6,9 @@
 use super::owner::{Labels, Owner};
 use super::template;
 use crate::api::{
-    CERT_MANAGER, CaIssuer, Certificate, CertificateSpec, CertificateTemplates, Issuer, IssuerSpec,
-    KeyAlgorithm, KeyUsage, ObjectReference, PrivateKey, SecretTemplate, X509Subject,
+    CERT_MANAGER, CaIssuer, Certificate, CertificateMetadata, CertificatePrivateKey,
+    CertificateSpec, CertificateSubject, CertificateTemplates, Issuer, IssuerSpec, KeyAlgorithm,
+    KeyUsage, ObjectReference,
 };
 
 /// How long a CA is valid: ten years.
@@ -69,7 +70,7 @@ impl Pki<'_> {
         let Leaf { issuer, common_name, organizations, dns_names, usages, duration } = leaf;
         let renew_before = duration.is_none().then(|| RENEW_BEFORE.to_owned());
         let subject = (!organizations.is_empty())
-            .then(|| X509Subject { organizations, ..X509Subject::default() });
+            .then(|| CertificateSubject { organizations, ..CertificateSubject::default() });
         self.certificate(
             kind,
             name,
@@ -100,12 +101,14 @@ impl Pki<'_> {
     }
 
     fn certificate(&self, kind: &str, name: String, spec: CertificateSpec) -> Certificate {
-        let secret_template =
-            SecretTemplate { labels: self.secret_labels.clone(), ..SecretTemplate::default() };
-        let private_key = PrivateKey {
+        let secret_template = CertificateMetadata {
+            labels: self.secret_labels.clone(),
+            ..CertificateMetadata::default()
+        };
+        let private_key = CertificatePrivateKey {
             algorithm: Some(KeyAlgorithm::Rsa),
             size: Some(KEY_SIZE),
-            ..PrivateKey::default()
+            ..CertificatePrivateKey::default()
         };
         let mut certificate = Certificate {
             metadata: self.owner.metadata(name.clone(), self.labels.clone()),

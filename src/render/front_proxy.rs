@@ -384,7 +384,7 @@ impl Proxy<'_> {
         let dynamic = self.dynamic_kubeconfig();
         for mount in parts.mounts.iter_mut().skip(extra_volume_mounts.len()) {
             if mount.name == dynamic {
-                mount.read_only = Some(false);
+                mount.read_only = None;
             }
         }
     }

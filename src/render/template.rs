@@ -10,9 +10,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::names::sorted;
 use super::owner::Labels;
 use crate::api::{
-    Certificate, CertificateSpecTemplate, CertificateSubject, CertificateTemplate,
-    DeploymentTemplate, Metadata, ObjectReference, PodSpecTemplate, PrivateKey, SecretTemplate,
-    X509Subject,
+    Certificate, CertificateMetadata, CertificatePrivateKey, CertificateSpecTemplate,
+    CertificateSubject, CertificateTemplate, DeploymentTemplate, Metadata, ObjectReference,
+    PodSpecTemplate,
 };
 
 /// Adds labels and annotations.
@@ -137,7 +137,7 @@ fn certificate_spec(certificate: &mut Certificate, template: &CertificateSpecTem
         spec.renew_before = Some(renew_before.canonical());
     }
     if let Some(template) = secret_template {
-        let own = spec.secret_template.get_or_insert_with(SecretTemplate::default);
+        let own = spec.secret_template.get_or_insert_with(CertificateMetadata::default);
         add(&mut own.labels, &template.labels);
         add(&mut own.annotations, &template.annotations);
     }
@@ -145,18 +145,18 @@ fn certificate_spec(certificate: &mut Certificate, template: &CertificateSpecTem
         spec.issuer_ref = issuer(issuer_ref);
     }
     if let Some(template) = private_key {
-        let own = spec.private_key.get_or_insert_with(PrivateKey::default);
+        let own = spec.private_key.get_or_insert_with(CertificatePrivateKey::default);
         own.rotation_policy = template.rotation_policy.or(own.rotation_policy);
         own.encoding = template.encoding.or(own.encoding);
         own.algorithm = template.algorithm.or(own.algorithm);
         own.size = template.size.filter(|it| *it > 0).or(own.size);
     }
     if let Some(template) = subject {
-        certificate_subject(spec.subject.get_or_insert_with(X509Subject::default), template);
+        certificate_subject(spec.subject.get_or_insert_with(CertificateSubject::default), template);
     }
 }
 
-fn certificate_subject(own: &mut X509Subject, template: CertificateSubject) {
+fn certificate_subject(own: &mut CertificateSubject, template: CertificateSubject) {
     let CertificateSubject {
         organizations,
         countries,

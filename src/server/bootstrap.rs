@@ -4,13 +4,12 @@
 //! program upgrades them and servers that share a store agree. They are kept in `v1`,
 //! as they are served, and stored in `v1beta1`, as the original does.
 
-use bytes::Bytes;
 use futures::future::try_join_all;
 
 use crate::model::crd::{self, Birth, DefinitionError};
 use crate::model::{ResourceType, builtin};
 use crate::store::{Expect, Origin, Place, TypeKey};
-use crate::view::{CommitError, Draft, Entry, EntryDraft, EntryError, View};
+use crate::view::{CommitError, Draft, Entry, EntryDraft, EntryError, View, serve_placed};
 
 /// The shard and the cluster in which the definitions live.
 pub const DEFINITIONS_HOME: (&str, &str) = ("system:cache:server", "system:system-crds");
@@ -45,12 +44,13 @@ pub enum BootstrapError {
 }
 
 /// Makes what is served of a stored value: definitions are turned into `v1`, everything
-/// else is served as it is stored.
-pub fn decode(kind: &TypeKey, stored: Bytes) -> Result<Bytes, String> {
-    if !kind.is_definitions() {
-        return Ok(stored);
+/// else is served as it is stored, and says where it lies.
+pub fn serve(place: &Place, stored: &[u8]) -> Result<EntryDraft, String> {
+    if !place.kind.is_definitions() {
+        return serve_placed(place, stored);
     }
-    crd::from_stored(&stored).map(Bytes::from).map_err(|error| error.to_string())
+    let v1 = crd::from_stored(stored).map_err(|error| error.to_string())?;
+    serve_placed(place, &v1)
 }
 
 /// Makes or mends the definition of every built-in type.

@@ -72,16 +72,26 @@ impl EntryDraft {
     /// Makes what is served of `stored`, whose parts `scan` names, for an object of
     /// `cluster` on `shard`.
     pub fn new(stored: &[u8], scan: &Scan, shard: &str, cluster: &str) -> Result<Self, EntryError> {
+        Self::weave(stored, scan, Some((shard, cluster)))
+    }
+
+    /// Makes what is served of `stored` where objects do not say where they lie: the same, with
+    /// its revision.
+    pub fn plain(stored: &[u8], scan: &Scan) -> Result<Self, EntryError> {
+        Self::weave(stored, scan, None)
+    }
+
+    fn weave(stored: &[u8], scan: &Scan, place: Option<(&str, &str)>) -> Result<Self, EntryError> {
         let (Some(api_version), Some(metadata)) = (scan.api_version, scan.metadata) else {
             return Err(EntryError::Incomplete);
         };
-        let grow = shard.len() + cluster.len() + 120;
+        let grow = place.map_or(0, |(shard, cluster)| shard.len() + cluster.len()) + 120;
         let mut draft = Self {
             bytes: Vec::with_capacity(stored.len() + grow),
             marks: Marks { api_version, ..Marks::default() },
         };
         draft.bytes.extend_from_slice(&stored[..metadata.start as usize]);
-        draft.write_metadata(stored, scan, shard, cluster);
+        draft.write_metadata(stored, scan, place);
         draft.bytes.extend_from_slice(&stored[metadata.end as usize..scan.end as usize]);
         draft.bytes.push(b'\n');
         Ok(draft)
@@ -93,18 +103,32 @@ impl EntryDraft {
         Self::new(stored, &scan, shard, cluster)
     }
 
-    fn write_metadata(&mut self, stored: &[u8], scan: &Scan, shard: &str, cluster: &str) {
+    /// Scans `stored` and makes what is served of it where objects do not say where they lie.
+    pub fn plain_from_stored(stored: &[u8]) -> Result<Self, EntryError> {
+        let scan = scan::scan(stored).map_err(|_| EntryError::NotCanonical)?;
+        Self::plain(stored, &scan)
+    }
+
+    fn write_metadata(&mut self, stored: &[u8], scan: &Scan, place: Option<(&str, &str)>) {
         let start = self.bytes.len();
         self.bytes.push(b'{');
-        let annotations = scan
-            .members
-            .first()
-            .filter(|(key, _)| key.of(stored) == b"annotations")
-            .map_or(&b"{}"[..], |(_, value)| value.of(stored));
-        self.bytes.extend_from_slice(b"\"annotations\":");
-        self.write_annotations(annotations, shard, cluster);
+        let annotations = scan.members.first();
+        let annotations = annotations.filter(|(key, _)| key.of(stored) == b"annotations");
+        let annotations = annotations.map(|(_, value)| value.of(stored));
+        match (place, annotations) {
+            (Some((shard, cluster)), _) => {
+                self.bytes.extend_from_slice(b"\"annotations\":");
+                self.write_annotations(annotations.unwrap_or(b"{}"), shard, cluster);
+            }
+            (None, Some(annotations)) => {
+                self.bytes.extend_from_slice(b"\"annotations\":");
+                self.bytes.extend_from_slice(annotations);
+            }
+            (None, None) => {}
+        }
         let mut revision_written = false;
-        let mut generation_written = false;
+        // Only copies of objects need one: who made them may not have sent it.
+        let mut generation_written = place.is_none();
         for &(key, value) in &scan.members {
             let (key, value) = (key.of(stored), value.of(stored));
             if matches!(key, b"annotations" | b"resourceVersion") {
@@ -114,9 +138,10 @@ impl EntryDraft {
                 self.write_generation(key == b"generation");
             }
             if key > &b"resourceVersion"[..] && !std::mem::replace(&mut revision_written, true) {
-                self.write_revision();
+                self.write_revision(start);
             }
-            self.bytes.extend_from_slice(b",\"");
+            self.separate(start);
+            self.bytes.push(b'"');
             self.bytes.extend_from_slice(key);
             self.bytes.extend_from_slice(b"\":");
             let from = self.bytes.len();
@@ -129,7 +154,7 @@ impl EntryDraft {
             self.write_generation(false);
         }
         if !revision_written {
-            self.write_revision();
+            self.write_revision(start);
         }
         self.bytes.push(b'}');
         self.marks.metadata = span(start, self.bytes.len());
@@ -143,8 +168,16 @@ impl EntryDraft {
         }
     }
 
-    fn write_revision(&mut self) {
-        self.bytes.extend_from_slice(b",\"resourceVersion\":\"");
+    /// Puts a comma behind a member, if there is one in the object that begins at `start`.
+    fn separate(&mut self, start: usize) {
+        if self.bytes.len() > start + 1 {
+            self.bytes.push(b',');
+        }
+    }
+
+    fn write_revision(&mut self, start: usize) {
+        self.separate(start);
+        self.bytes.extend_from_slice(b"\"resourceVersion\":\"");
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[b'0'; REVISION_DIGITS]);
         self.marks.revision = span(start, self.bytes.len());
@@ -409,6 +442,26 @@ mod tests {
         assert!(entry.metadata().ends_with(br#""uid":"u"}"#));
         assert_eq!(entry.api_version(), b"v1");
         assert_eq!(entry.stored_annotations(), [None, None]);
+    }
+
+    #[test]
+    fn a_plain_object_gets_its_revision_and_nothing_else() {
+        for (metadata, expected) in [
+            ("", r#""resourceVersion":"7""#),
+            (r#""name":"x","uid":"u""#, r#""name":"x","resourceVersion":"7","uid":"u""#),
+            (
+                r#""annotations":{"kcp.io/shard":"s"},"labels":{"l":"m"},"name":"x""#,
+                r#""annotations":{"kcp.io/shard":"s"},"labels":{"l":"m"},"name":"x","resourceVersion":"7""#,
+            ),
+            (r#""generation":3,"name":"x""#, r#""generation":3,"name":"x","resourceVersion":"7""#),
+        ] {
+            let stored = format!(r#"{{"apiVersion":"v1","metadata":{{{metadata}}}}}"#);
+            let entry =
+                EntryDraft::plain_from_stored(stored.as_bytes()).unwrap().finish(Revision(7));
+            assert_eq!(entry.metadata(), format!("{{{expected}}}").as_bytes());
+            let again = EntryDraft::plain_from_stored(stored.as_bytes()).unwrap();
+            assert!(again.is_same_as(&entry));
+        }
     }
 
     #[test]

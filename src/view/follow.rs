@@ -147,8 +147,7 @@ impl<B: Backend> Follower<B> {
         for change in changes {
             let (revision, key) = (change.revision, change.key.clone());
             reached = reached.max(revision);
-            let understood =
-                understand(&self.publisher.keys, self.publisher.options.decode, change);
+            let understood = understand(&self.publisher.keys, self.publisher.options.serve, change);
             let (place, new) = match understood {
                 Ok((place, new)) => {
                     self.strange.remove(&key);

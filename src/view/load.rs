@@ -86,43 +86,56 @@ impl Strange {
 /// Where a stored change belongs, and what is served of it.
 pub(super) fn understand(
     keys: &Keyspace,
-    decode: fn(&TypeKey, Bytes) -> Result<Bytes, String>,
+    serve: Serve,
     stored: StoredChange,
 ) -> Result<(Place, Option<Arc<Entry>>), Strange> {
     let place =
         keys.parse(&stored.key).map_err(|error| Strange::Key(error, stored.value.is_none()))?;
     let Some(value) = stored.value else { return Ok((place, None)) };
-    match read_stored(&place, value, stored.revision, decode) {
+    match read_stored(&place, &value, stored.revision, serve) {
         Ok(entry) => Ok((place, Some(Arc::new(entry)))),
         Err(Unreadable::Encrypted) => Err(Strange::Encrypted),
         Err(Unreadable::Malformed(why)) => Err(Strange::Value(why)),
     }
 }
 
-/// What is served of `value`, which is stored at `place`. `decode` makes the canonical JSON
-/// that is served of a stored value.
+/// Makes what is served of a value that is stored at a place, or says why it cannot.
+pub type Serve = fn(&Place, &[u8]) -> Result<EntryDraft, String>;
+
+/// What is served of `value`, which is stored at `place`.
 pub fn read_stored(
     place: &Place,
-    value: Bytes,
+    value: &[u8],
     revision: Revision,
-    decode: fn(&TypeKey, Bytes) -> Result<Bytes, String>,
+    serve: Serve,
 ) -> Result<Entry, Unreadable> {
     if value.starts_with(ENCRYPTED) {
         return Err(Unreadable::Encrypted);
     }
-    let value = decode(&place.kind, value).map_err(Unreadable::Malformed)?;
-    let draft = draft(&value, place).map_err(Unreadable::Malformed)?;
+    let draft = serve(place, value).map_err(Unreadable::Malformed)?;
     Ok(draft.finish(revision))
 }
 
-/// Makes what is served of a value in any valid JSON; nearly all are canonical.
-fn draft(value: &[u8], place: &Place) -> Result<EntryDraft, String> {
+/// Makes what is served of a value in any valid JSON, with the annotations that say where it
+/// lies; nearly all are canonical.
+pub fn serve_placed(place: &Place, value: &[u8]) -> Result<EntryDraft, String> {
     let (shard, cluster, ..) = place.parts();
-    match EntryDraft::from_stored(value, shard, cluster) {
+    canonical(value, |value| EntryDraft::from_stored(value, shard, cluster))
+}
+
+/// Makes what is served of a value in any valid JSON as it is.
+pub fn serve_plain(value: &[u8]) -> Result<EntryDraft, String> {
+    canonical(value, EntryDraft::plain_from_stored)
+}
+
+fn canonical(
+    value: &[u8],
+    draft: impl Fn(&[u8]) -> Result<EntryDraft, EntryError>,
+) -> Result<EntryDraft, String> {
+    match draft(value) {
         Err(EntryError::NotCanonical) => {
             let (value, _) = tree::read(value).map_err(|error| error.to_string())?;
-            let value = tree::to_vec(&value);
-            EntryDraft::from_stored(&value, shard, cluster).map_err(|error| error.to_string())
+            draft(&tree::to_vec(&value)).map_err(|error| error.to_string())
         }
         draft => draft.map_err(|error| error.to_string()),
     }
@@ -175,10 +188,10 @@ impl Loader {
     pub(super) fn new(keys: Keyspace, options: &Options, lenient: Lenience) -> Self {
         let (batches, stored) = sync_channel::<Vec<StoredChange>>(BATCHES);
         let (sender, understood) = sync_channel(BATCHES);
-        let decode = options.decode;
+        let serve = options.serve;
         spawn_blocking(move || {
             for batch in stored {
-                let batch = batch.into_iter().map(|it| Understood::new(&keys, decode, it));
+                let batch = batch.into_iter().map(|it| Understood::new(&keys, serve, it));
                 if sender.send(batch.collect()).is_err() {
                     return; // the builder has failed
                 }
@@ -215,14 +228,10 @@ impl Loader {
 }
 
 impl Understood {
-    fn new(
-        keys: &Keyspace,
-        decode: fn(&TypeKey, Bytes) -> Result<Bytes, String>,
-        change: StoredChange,
-    ) -> Self {
+    fn new(keys: &Keyspace, serve: Serve, change: StoredChange) -> Self {
         let StoredChange { ref key, revision, at_millis, .. } = change;
         let key = key.clone();
-        Self { key, revision, at_millis, outcome: understand(keys, decode, change) }
+        Self { key, revision, at_millis, outcome: understand(keys, serve, change) }
     }
 }
 

@@ -54,7 +54,7 @@ pub use commit::{CommitError, Committed, Draft};
 pub use entry::{Entry, EntryDraft, EntryError};
 pub use fresh::Stale;
 pub use gone::Recall;
-pub use load::{Unreadable, read_stored};
+pub use load::{Serve, Unreadable, read_stored, serve_placed, serve_plain};
 pub use open::{OpenError, Options, Stats, View};
 pub use ring::{Change, Expired};
 pub use root::{Holding, Kind, Root, Snapshot};

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -16,7 +15,7 @@ use super::commit::{CommitError, Committed, Committer, Draft, Op};
 use super::follow::{Follower, Writers};
 use super::fresh::{Freshness, Stale};
 use super::gone::{Gone, Recall};
-use super::load::{Left, Lenience, Loader};
+use super::load::{Left, Lenience, Loader, Serve};
 use super::memory::Memory;
 use super::publish::{Publisher, write_names};
 use super::ring::Expired;
@@ -52,8 +51,8 @@ pub struct Options {
     pub kinds: Vec<TypeKey>,
     /// Tells the time in milliseconds since 1970.
     pub clock: Clock,
-    /// Makes the canonical JSON that is served of a stored value; most are that already.
-    pub decode: fn(&TypeKey, Bytes) -> Result<Bytes, String>,
+    /// Makes what is served of a stored value.
+    pub serve: Serve,
 }
 
 /// All objects: read through snapshots, written through one commit path.

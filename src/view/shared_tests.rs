@@ -194,7 +194,7 @@ async fn open(script: &Arc<Script>) -> View {
         kinds: vec![kind()],
         // Time stands still: nothing grows old.
         clock: || 0,
-        decode: |_, stored| Ok(stored),
+        serve: serve_placed,
     };
     View::open(Arc::clone(script), Keyspace::new("/cache"), options, None).await.unwrap()
 }
@@ -383,7 +383,7 @@ async fn what_cannot_be_understood_is_left_out_and_counted() {
         memory_limit: None,
         kinds: Vec::new(),
         clock: || 0,
-        decode: |_, stored| Ok(stored),
+        serve: serve_placed,
     };
     let refused = View::open(script, Keyspace::new("/cache"), options, None).await.unwrap_err();
     assert!(matches!(&refused, OpenError::Encrypted { key } if key.ends_with("s/c/secret")));

@@ -2,10 +2,13 @@
 
 use std::process::Stdio;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use kcpctl::pki::Authority;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Cluster, CommandOutput, Effect, Etcd, Fault, KCPCTL, Server, TestEnv, eventually,
+    Cluster, CommandOutput, Credentials, Effect, Etcd, Fault, KCPCTL, Server, TestEnv, eventually,
+    new_authority,
 };
 
 const SHARDS: &str = "shards.operator.kcp.io";
@@ -311,6 +314,63 @@ fn etcds_and_host_names_are_asked_themselves() {
         ),
         "{said}"
     );
+}
+
+#[test]
+fn an_etcd_is_asked_with_the_secret_of_its_servers() {
+    let demo = Demo::new();
+    let (ca, stranger) = (new_authority("etcd"), new_authority("stranger"));
+    let (served, client) = (Credentials::of_server(&ca), Credentials::signed_by(&ca, "kcp", &[]));
+    let foreign = Credentials::signed_by(&stranger, "kcp", &[]);
+    let file = |name: &str, content: &str| demo.env.write(name, content).display().to_string();
+    let etcd = Etcd::start_with(&[
+        &format!("--cert-file={}", file("server.crt", &served.cert_pem)),
+        &format!("--key-file={}", file("server.key", &served.key_pem)),
+        &format!("--trusted-ca-file={}", file("ca.crt", &ca.cert_pem())),
+        "--client-cert-auth",
+    ]);
+    let mut root = demo.cluster.get("rootshards.operator.kcp.io", "demo", "root").unwrap();
+    let mut checked = |endpoint: &str, secret: Option<(&Authority, &Credentials)>| {
+        root["spec"]["etcd"] = json!({ "endpoints": [endpoint] });
+        if let Some((ca, client)) = secret {
+            root["spec"]["etcd"]["tlsConfig"] = json!({ "secretRef": { "name": "etcd" } });
+            demo.cluster.put(&json!({
+                "apiVersion": "v1", "kind": "Secret",
+                "metadata": { "name": "etcd", "namespace": "demo" },
+                "data": {
+                    "ca.crt": BASE64_STANDARD.encode(ca.cert_pem()),
+                    "tls.crt": BASE64_STANDARD.encode(&client.cert_pem),
+                    "tls.key": BASE64_STANDARD.encode(&client.key_pem),
+                },
+            }));
+        }
+        demo.cluster.put(&root);
+        demo.run(&["check"])
+    };
+    let url = etcd.url();
+
+    let good = checked(&url, Some((&ca, &client)));
+    assert!(good.stdout.contains(&format!("{url} answers")), "{good}");
+    assert!(!good.stdout.contains("KCP0040"), "{good}");
+    let plain = url.replace("https://", "http://");
+    for (endpoint, secret, hint) in [
+        (&url, (&stranger, &client), "put the CA that signed etcd's certificate into `ca.crt`"),
+        (
+            &url,
+            (&ca, &foreign),
+            "put a certificate into `tls.crt` that etcd's client CA has signed",
+        ),
+        (&plain, (&ca, &client), "check the endpoint, and see etcd's log"),
+    ] {
+        let said = checked(endpoint, Some(secret));
+        let finding = "error KCP0040 demo RootShard/root spec.etcd.endpoints[0]: ";
+        let line =
+            said.stdout.lines().skip_while(|it| !it.trim_start().starts_with(finding)).take(2);
+        let line: Vec<_> = line.collect();
+        assert!(line.concat().contains(endpoint.as_str()), "{endpoint}: {said}");
+        assert!(line.concat().contains(hint), "no `{hint}` in {line:?} of {said}");
+        assert_eq!(said.code, Some(1));
+    }
 }
 
 #[test]

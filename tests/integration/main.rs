@@ -13,6 +13,7 @@ mod certificates;
 mod cluster_apply;
 mod cluster_itself;
 mod cluster_views;
+mod completions;
 mod contract;
 mod corpus;
 mod crds;

@@ -19,11 +19,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::args::{ClusterArgs, NamespaceArgs};
-use super::manifests::{ManifestArgs, Manifests, Wanted};
+use super::installations::operator_objects;
+use super::manifests::{ManifestArgs, Manifests, namespaces};
 use super::runtime::block_on;
 use super::waiting::Patience;
 use super::{check, delete};
-use crate::api;
 use crate::client::cluster::{ClusterClient, DryRun, is_ours};
 use crate::error::CliError;
 use crate::installation::Profile;
@@ -190,29 +190,6 @@ pub(super) async fn apply(
         None => {}
     }
     Ok(())
-}
-
-/// The namespaces that objects go to.
-pub(super) fn namespaces(wanted: &[Wanted]) -> BTreeSet<String> {
-    let named = wanted.iter().map(|it| it.namespace().to_owned());
-    named.filter(|it| !it.is_empty()).collect()
-}
-
-/// Every object of the operator's kinds in these namespaces.
-pub(super) async fn operator_objects(
-    client: &ClusterClient,
-    namespaces: &BTreeSet<String>,
-) -> Result<Vec<Value>, CliError> {
-    let mut objects = Vec::new();
-    let types = client.types(api::API_VERSION).await?;
-    let known =
-        api::Kind::ALL.iter().filter_map(|kind| types.iter().find(|it| it.kind == kind.as_str()));
-    for of in known {
-        for namespace in namespaces {
-            objects.extend(client.list(of, Some(namespace)).await?);
-        }
-    }
-    Ok(objects)
 }
 
 /// What an earlier apply made and nobody wants any more.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Namespace;
+use crate::cli::completions::names;
 use crate::client::Search;
 use crate::client::cluster::{ClusterClient, ClusterError};
 use crate::error::{CliError, Kind};
@@ -18,7 +19,7 @@ pub(crate) struct ClusterArgs {
 
     /// Context of the kubeconfig to use
     /// [default: the current one]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = names::cluster_contexts())]
     pub(crate) context: Option<String>,
 }
 
@@ -28,7 +29,7 @@ pub(crate) struct ClusterArgs {
 pub(crate) struct NamespaceArgs {
     /// Namespace of what names none
     /// [default: that of the context]
-    #[arg(short, long, value_name = "NAMESPACE")]
+    #[arg(short, long, value_name = "NAMESPACE", add = names::namespaces())]
     pub(crate) namespace: Option<Namespace>,
 }
 

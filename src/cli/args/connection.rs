@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::cli::completions::names;
 use crate::client::{CacheClient, ClientError, Search, SourceError, TypeNameError};
 use crate::error::{CliError, Kind};
 
@@ -18,7 +19,7 @@ pub(crate) struct ConnectionArgs {
     pub(crate) kubeconfig: Option<PathBuf>,
 
     /// Context of the kubeconfig to use
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = names::cache_contexts())]
     pub(crate) context: Option<String>,
 }
 

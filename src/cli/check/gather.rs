@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::Findings;
 use super::report::Area;
 use crate::api::{self, Kind};
+use crate::cli::installations::Around;
 use crate::cli::manifests::Wanted;
-use crate::cli::status::Around;
 use crate::client::cluster::{ClusterClient, Review};
 use crate::error::CliError;
 use crate::installation::live::{

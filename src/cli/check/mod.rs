@@ -14,12 +14,11 @@ use anyhow::anyhow;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::apply::{namespaces, operator_objects};
 use super::args::{ClusterArgs, NamespaceArgs};
-use super::installations::resolve;
-use super::manifests::{ManifestArgs, Manifests};
+use super::completions::names;
+use super::installations::{beside, operator_objects, resolve};
+use super::manifests::{ManifestArgs, Manifests, namespaces};
 use super::runtime::block_on;
-use super::status::beside;
 use crate::api::{self, Reading};
 use crate::client::cluster::ClusterClient;
 use crate::error::{CliError, Kind};
@@ -55,7 +54,7 @@ Examples:
 pub(crate) struct CheckArgs {
     /// Root shard of the installation, or its namespace
     /// [default: all]
-    #[arg(value_name = "NAME", conflicts_with = "pre")]
+    #[arg(value_name = "NAME", conflicts_with = "pre", add = names::installations())]
     name: Option<String>,
 
     /// Check a cluster in which there is no installation yet

@@ -125,6 +125,9 @@ impl Etcd {
     }
 }
 
+const CLIENT_CERTIFICATE: &str =
+    "put a certificate into `tls.crt` that etcd's client CA has signed, and see etcd's log";
+
 /// Asks an etcd whether it is well.
 async fn asked(endpoint: &str, secret: Option<&Value>) -> Result<(), (String, &'static str)> {
     let key = |name: &str| {
@@ -159,9 +162,9 @@ async fn asked(endpoint: &str, secret: Option<&Value>) -> Result<(), (String, &'
                     "put the CA that signed etcd's certificate into `ca.crt`"
                 }
                 Trouble::WrongName => "use a host name that etcd's certificate is for",
-                Trouble::ClientCertificate => {
-                    "put a certificate into `tls.crt` that etcd's client CA has signed"
-                }
+                Trouble::ClientCertificate => CLIENT_CERTIFICATE,
+                // With TLS 1.3 a server may say why too late for us to hear it.
+                Trouble::Closed if endpoint.starts_with("https://") => CLIENT_CERTIFICATE,
                 Trouble::NotTls => "write the endpoint with `http://`, or have etcd serve TLS",
                 Trouble::Timeout | Trouble::NothingListens => {
                     "check the address and the network policies, and whether etcd runs"

@@ -263,7 +263,9 @@ impl ClusterClient {
                     wait = after.unwrap_or(wait).min(RETRY_WAIT_MAX);
                 }
                 // One that was never reached will hardly appear; one that broke off may be back.
-                Err(ClusterError::Connect { trouble: Trouble::Other, .. }) if !last => {}
+                Err(ClusterError::Connect {
+                    trouble: Trouble::Closed | Trouble::Other, ..
+                }) if !last => {}
                 Err(error) => return Err(error),
             }
             sleep(wait).await;

@@ -139,6 +139,7 @@ fn of_trouble(trouble: &Trouble) -> String {
         }
         Trouble::ClientCertificate => "the server does not take the kubeconfig's certificate",
         Trouble::Timeout => "check the address, and whether a firewall lets it through",
+        Trouble::Closed => "try again; the server may not take the kubeconfig's certificate",
         Trouble::Other => "check the kubeconfig, or name another one with `--kubeconfig`",
     }
     .to_owned()

@@ -10,8 +10,8 @@ use http::Uri;
 use super::{World, find, name};
 use crate::api::KcpVersion;
 use crate::api::{
-    CLUSTER_DOMAIN, CertificateTemplates, CommonShardSpec, ImageSpec, Object, ObjectReference,
-    RootShard, VirtualWorkspace, names,
+    CLUSTER_DOMAIN, CertificateSpecTemplate, CertificateTemplates, CommonShardSpec, ImageSpec,
+    Object, ObjectReference, RootShard, VirtualWorkspace, names,
 };
 use crate::installation::finding::{Code, Finding, Subject};
 
@@ -19,15 +19,27 @@ use crate::installation::finding::{Code, Finding, Subject};
 const SERVER: &str = "server";
 
 pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
+    for cache in &world.caches {
+        let dialled = Dialled {
+            service: names::cache_server(name(*cache)),
+            namespace: cache.metadata.namespace.as_deref(),
+            domain: cache.spec.cluster_domain.as_deref(),
+        };
+        dialled.kept(&Subject::typed(*cache), "spec", &cache.spec.certificate_templates, findings);
+    }
     for root in &world.roots {
         let subject = Subject::typed(*root);
-        shard(&subject, &root.spec.common, findings);
+        let service = names::root_shard_server(name(*root));
+        let namespace = root.metadata.namespace.as_deref();
+        shard(&subject, &root.spec.common, service, namespace, findings);
         internal_proxy(root, findings);
         shared_issuer(world, root, findings);
         client_bundles(world, root, findings);
     }
     for it in &world.shards {
-        shard(&Subject::typed(*it), &it.spec.common, findings);
+        let service = names::shard_server(name(*it));
+        let namespace = it.metadata.namespace.as_deref();
+        shard(&Subject::typed(*it), &it.spec.common, service, namespace, findings);
     }
     for proxy in &world.proxies {
         let own = proxy.spec.external.as_ref().map(|it| it.hostname.as_str());
@@ -45,10 +57,74 @@ pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-fn shard(subject: &Subject, common: &CommonShardSpec, findings: &mut Vec<Finding>) {
+/// A name that others dial because the operator tells them to.
+struct Dialled<'a> {
+    service: String,
+    namespace: Option<&'a str>,
+    domain: Option<&'a str>,
+}
+
+impl Dialled<'_> {
+    /// Reports a template of the server's certificate, below `at`, that throws the name away.
+    fn kept(
+        &self,
+        subject: &Subject,
+        at: &str,
+        templates: &CertificateTemplates,
+        findings: &mut Vec<Finding>,
+    ) {
+        let Some(own) = templates.get(SERVER).and_then(|it| replacing(it.spec.as_ref()?)) else {
+            return;
+        };
+        if own.iter().any(|it| self.is_covered_by(it)) {
+            return;
+        }
+        let Self { service, namespace, domain } = self;
+        let host = names::service_host(service, namespace.unwrap_or("NAMESPACE"), *domain);
+        findings.push(Finding::error(
+            Code::UncoveredName,
+            subject,
+            format!("{at}.certificateTemplates.server.spec.dnsNames"),
+            format!(
+                "with an issuer of its own these names replace the generated ones, and `{host}`, \
+                 which others dial, is not among them"
+            ),
+            "add the name, and have the CA of that issuer trusted",
+        ));
+    }
+
+    /// Without a namespace in the manifest, any is right.
+    fn is_covered_by(&self, san: &str) -> bool {
+        let Self { service, namespace, domain } = self;
+        if let Some(namespace) = namespace {
+            return matches_name(san, &names::service_host(service, namespace, *domain));
+        }
+        let domain = domain.filter(|it| !it.is_empty()).unwrap_or(CLUSTER_DOMAIN);
+        let is_ours = san.starts_with(&format!("{service}.")) || san.starts_with("*.");
+        is_ours && san.ends_with(&format!(".svc.{domain}"))
+    }
+}
+
+/// The names of a template that replace the generated ones, if they do.
+fn replacing(template: &CertificateSpecTemplate) -> Option<&[String]> {
+    let replaces = template.issuer_ref.is_some() && !template.dns_names.is_empty();
+    replaces.then_some(template.dns_names.as_slice())
+}
+
+fn shard(
+    subject: &Subject,
+    common: &CommonShardSpec,
+    service: String,
+    namespace: Option<&str>,
+    findings: &mut Vec<Finding>,
+) {
     let templates = &common.certificate_templates;
     let path = "spec.shardBaseURL";
-    let Some(url) = common.shard_base_url.as_deref().filter(|it| !it.is_empty()) else { return };
+    let Some(url) = common.shard_base_url.as_deref().filter(|it| !it.is_empty()) else {
+        let domain = common.cluster_domain.as_deref();
+        Dialled { service, namespace, domain }.kept(subject, "spec", templates, findings);
+        return;
+    };
     let parsed: Option<Uri> = url.parse().ok();
     let parsed = parsed.filter(|it| it.scheme_str() == Some("https"));
     let host = parsed.as_ref().and_then(Uri::host).filter(|it| !it.is_empty());
@@ -85,9 +161,7 @@ fn covered(
         // The operator takes an address for a name, which no client looks for.
         ips.iter().any(|it| it.parse() == Ok(address))
     } else {
-        // With another issuer the names of the template replace the generated ones.
-        let replaced =
-            template.is_some_and(|it| it.issuer_ref.is_some() && !it.dns_names.is_empty());
+        let replaced = template.and_then(replacing).is_some();
         generated && !replaced || own.iter().any(|it| matches_name(it, host))
     };
     if is_covered {
@@ -114,27 +188,23 @@ fn matches_name(name: &str, host: &str) -> bool {
 /// The operator dials the internal proxy by its name in the cluster's domain, and names
 /// it in the certificate as if that were always the usual one.
 fn internal_proxy(root: &RootShard, findings: &mut Vec<Finding>) {
-    let domain = root.spec.common.cluster_domain.as_deref().unwrap_or_default();
-    if domain.is_empty() || domain == CLUSTER_DOMAIN {
+    let domain = root.spec.common.cluster_domain.as_deref();
+    let namespace = root.metadata.namespace.as_deref();
+    let dialled = Dialled { service: names::root_shard_proxy(name(root)), namespace, domain };
+    let templates = root.spec.proxy.as_ref().map(|it| &it.certificate_templates);
+    if domain.is_none_or(|it| it.is_empty() || it == CLUSTER_DOMAIN) {
+        if let Some(templates) = templates {
+            dialled.kept(&Subject::typed(root), "spec.proxy", templates, findings);
+        }
         return;
     }
-    let service = names::root_shard_proxy(name(root));
-    // Without a namespace in the manifest, any is right.
-    let host = root
-        .metadata
-        .namespace
-        .as_deref()
-        .map(|namespace| names::service_host(&service, namespace, Some(domain)));
-    let fits = |it: &String| match &host {
-        Some(host) => matches_name(it, host),
-        None => it.starts_with(&format!("{service}.")) && it.ends_with(&format!(".svc.{domain}")),
-    };
-    let template = root.spec.proxy.as_ref().and_then(|it| it.certificate_templates.get(SERVER));
+    let template = templates.and_then(|it| it.get(SERVER));
     let own = template.and_then(|it| it.spec.as_ref()).map(|it| it.dns_names.as_slice());
-    if own.unwrap_or_default().iter().any(fits) {
+    if own.unwrap_or_default().iter().any(|it| dialled.is_covered_by(it)) {
         return;
     }
-    let host = host.unwrap_or_else(|| names::service_host(&service, "NAMESPACE", Some(domain)));
+    let namespace = namespace.unwrap_or("NAMESPACE");
+    let host = names::service_host(&dialled.service, namespace, domain);
     let finding = Finding::error(
         Code::UncoveredName,
         Subject::typed(root),

@@ -453,3 +453,28 @@ fn to_kcp_every_root_shard_is_root() {
              and both are `root` there: each would write over the other's data",
         ]);
 }
+
+#[test]
+fn a_template_that_replaces_names_keeps_the_one_that_others_dial() {
+    let template = |names: Value| {
+        json!({ "server": { "spec": {
+            "issuerRef": { "name": "corporate" }, "dnsNames": names,
+        } } })
+    };
+    for (subject, path, at, host) in [
+        ("CacheServer/cache", "/spec/certificateTemplates", "spec", "cache-cache-server"),
+        ("RootShard/root", "/spec/certificateTemplates", "spec", "root-kcp"),
+        ("RootShard/root", "/spec/proxy/certificateTemplates", "spec.proxy", "root-proxy"),
+        ("Shard/shard-1", "/spec/certificateTemplates", "spec", "shard-1-shard-kcp"),
+    ] {
+        let host = format!("{host}.demo.svc.cluster.local");
+        Spoilt::new().set(subject, path, template(json!(["kcp.example.com"]))).finds(&[&format!(
+            "KCP0030 {subject}: {at}.certificateTemplates.server.spec.dnsNames: with an issuer of \
+             its own these names replace the generated ones, and `{host}`, which others dial, is \
+             not among them"
+        )]);
+        let all = json!(["kcp.example.com", host]);
+        Spoilt::new().set(subject, path, template(all)).finds(&[]);
+        Spoilt::new().set(subject, path, template(json!([]))).finds(&[]);
+    }
+}

@@ -7,6 +7,7 @@ mod adoption;
 mod failures;
 mod kcp;
 mod life;
+mod parity;
 
 use std::fs::File;
 use std::process::{Child, Stdio};

@@ -1,7 +1,7 @@
 //! The questions that kcp-operator's own tests ask of what it renders, asked here.
 //!
 //! A test is numbered as the row of the table of those tests; some rows ask of what only a
-//! running loop does, and are not here. Where the operator's answer is a mistake (quoted groups,
+//! running loop does: those are in `reconcile::parity`. Where the operator's answer is a mistake (quoted groups,
 //! a flag that does not exist), the answer is ours.
 
 use std::collections::{BTreeMap, BTreeSet};

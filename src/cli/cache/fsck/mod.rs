@@ -109,7 +109,7 @@ pub(super) fn run(args: FsckArgs) -> Result<(), CliError> {
 
 /// What is wrong with these pairs.
 fn judge(store: &Stored, pairs: &Pairs, older_than: Duration) -> Report {
-    let mut scan = Scan::new(store.keys.clone(), bootstrap::DEFINITIONS_HOME, bootstrap::decode);
+    let mut scan = Scan::new(store.keys.clone(), bootstrap::DEFINITIONS_HOME, bootstrap::serve);
     for (key, pair) in pairs {
         scan.add(key, pair.revision, &pair.value, pair.at_millis);
     }

@@ -15,6 +15,7 @@ mod show;
 mod summary;
 
 use crate::cli::args::{ConnectionArgs, Namespace, OutputArgs, Selector};
+use crate::cli::completions::names;
 use crate::cli::runtime::block_on;
 use crate::client::Scope;
 use crate::error::{CliError, Kind};
@@ -48,15 +49,15 @@ pub(crate) struct ListArgs {
     /// `apiexports`, `apiexport`, `APIExport`, `apiexports.apis.kcp.io` and
     /// `apiexports.v1alpha2.apis.kcp.io` all name the same. A type that users publish
     /// under several identities is listed for all of them; `instances:1a2b` picks one.
-    #[arg(value_name = "RESOURCE")]
+    #[arg(value_name = "RESOURCE", add = names::resources())]
     resource: Option<String>,
 
     /// Shard to read, or `*` for all
-    #[arg(long, value_name = "SHARD", default_value = "*", hide_default_value = true)]
+    #[arg(long, value_name = "SHARD", default_value = "*", hide_default_value = true, add = names::shards())]
     shard: Shard,
 
     /// Logical cluster to read, or `*` for all
-    #[arg(long, value_name = "CLUSTER", default_value = "*", hide_default_value = true)]
+    #[arg(long, value_name = "CLUSTER", default_value = "*", hide_default_value = true, add = names::clusters())]
     cluster: Cluster,
 
     #[command(flatten)]

@@ -19,6 +19,7 @@ use anyhow::anyhow;
 
 use super::{ORPHAN_PATIENCE, parse_span};
 use crate::cli::args::{ConnectionArgs, OutputArgs};
+use crate::cli::completions::names;
 use crate::cli::runtime::block_on;
 use crate::error::{CliError, Kind};
 use crate::model::ShardName;
@@ -73,7 +74,7 @@ pub(crate) struct PruneArgs {
 #[command(group = clap::ArgGroup::new("which").required(true).args(["shard", "orphans"]))]
 struct WhichArgs {
     /// Shard whose objects are deleted
-    #[arg(long, value_name = "SHARD")]
+    #[arg(long, value_name = "SHARD", add = names::shards())]
     shard: Option<ShardName>,
 
     /// Delete the objects of all shards that are gone

@@ -50,7 +50,7 @@ impl Server {
             memory_limit: budget.memory,
             kinds: BuiltIn::new().keys(),
             clock: now_millis,
-            decode: bootstrap::decode,
+            serve: bootstrap::serve,
         };
         // Outside of the store's directory, so that it outlives what happens to that.
         let names = settings.data_dir.as_ref().filter(|_| !store.is_shared());

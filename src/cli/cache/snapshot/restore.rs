@@ -148,7 +148,7 @@ fn check(snapshot: &mut Snapshot) -> Result<(), SnapshotError> {
         let Some(place) = place_of_copy(&key) else {
             return Err(damaged("no cache has a key"));
         };
-        if read_stored(&place, value.into(), revision, bootstrap::decode).is_err() {
+        if read_stored(&place, &value, revision, bootstrap::serve).is_err() {
             return Err(damaged("no server can have written the value of"));
         }
     }

@@ -130,7 +130,7 @@ async fn of_store(location: Location, file: &Path) -> Result<Taken, CliError> {
             left_out += usize::from(!defines);
             continue;
         };
-        match read_stored(&place, pair.value.clone(), pair.revision, bootstrap::decode) {
+        match read_stored(&place, &pair.value, pair.revision, bootstrap::serve) {
             Ok(_) => {}
             Err(error @ Unreadable::Encrypted) => {
                 let key = String::from_utf8_lossy(key).into_owned();

@@ -12,6 +12,7 @@ use super::proof::{self, Proof};
 use super::signing::{Signing, SigningArgs};
 use super::verify;
 use crate::api;
+use crate::cli::completions::names;
 use crate::error::{CliError, Kind};
 use crate::kubeconfig::{
     Access, Credential, Request, ServerUrl, Target, TargetKind, Workspace, is_object_name,
@@ -46,7 +47,7 @@ pub(crate) struct CreateArgs {
     name: String,
 
     /// Server to enter: rootshard/X, shard/X, frontproxy/X or cacheserver/X
-    #[arg(long, value_name = "KIND/X")]
+    #[arg(long, value_name = "KIND/X", add = names::targets())]
     target: Target,
 
     /// User: the certificate's common name [default: NAME]
