@@ -347,6 +347,14 @@ mod tests {
     }
 
     #[test]
+    fn every_schema_says_whose_its_fields_can_be() {
+        for kind in Kind::ALL {
+            let schema = &crd(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+            crate::model::apply::Structure::from_schema(schema).unwrap();
+        }
+    }
+
+    #[test]
     fn lists_of_kubernetes_types_are_merged_by_their_keys() {
         let crd = crd(Kind::RootShard);
         let spec = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
