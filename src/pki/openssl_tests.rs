@@ -281,3 +281,49 @@ fn what_cannot_sign_is_refused_with_the_reason() {
     let outlives = authority.issue(Leaf::Client { user: "alice", groups: &[] }, long);
     assert!(matches!(outlives, Err(PkiError::OutlivesCa { .. })), "{outlives:?}");
 }
+
+#[test]
+fn every_kind_of_key_is_read_in_every_form_and_signs() {
+    let dir = Dir::new();
+    for (kind, algorithm, label) in [
+        (KeyKind::Rsa(2048), "sha256WithRSAEncryption", "RSA PRIVATE KEY"),
+        (KeyKind::Rsa(3072), "sha384WithRSAEncryption", "RSA PRIVATE KEY"),
+        (KeyKind::Rsa(4096), "sha512WithRSAEncryption", "RSA PRIVATE KEY"),
+        (KeyKind::Ecdsa(256), "ecdsa-with-SHA256", "EC PRIVATE KEY"),
+        (KeyKind::Ecdsa(384), "ecdsa-with-SHA384", "EC PRIVATE KEY"),
+        (KeyKind::Ecdsa(521), "ecdsa-with-SHA512", "EC PRIVATE KEY"),
+        (KeyKind::Ed25519, "ED25519", "PRIVATE KEY"),
+    ] {
+        let made = Key::generate_as(kind).unwrap();
+        assert_eq!(made.kind().unwrap(), kind);
+        let forms = [(KeyForm::Traditional, label), (KeyForm::Pkcs8, "PRIVATE KEY")];
+        for (form, label) in forms {
+            let text = made.to_pem_as(form).unwrap();
+            assert!(text.starts_with(&format!("-----BEGIN {label}-----")), "{kind:?} {form:?}");
+            dir.write("key", &text);
+            let read = Key::from_pem(&text).unwrap();
+            assert_eq!(read.public_der(), made.public_der());
+            dir.openssl("pkey -in key -check -noout");
+            // From either form to the other, and back.
+            for (other, _) in forms {
+                assert_eq!(read.to_pem_as(other).unwrap(), made.to_pem_as(other).unwrap());
+            }
+        }
+        let spec = serde_json::json!({
+            "secretName": "a", "issuerRef": { "name": "b" }, "commonName": "c", "isCA": true,
+        });
+        let wanted = Wanted::of(&serde_json::from_value(spec).unwrap()).unwrap();
+        let read = Key::from_pem(&made.to_pem_as(KeyForm::Traditional).unwrap()).unwrap();
+        let signed = Signer::Own.sign(&wanted, &read, SystemTime::now(), [9; 16]).unwrap();
+        dir.write("crt", &signed.chain);
+        assert_eq!(dir.openssl("verify -x509_strict -CAfile crt crt"), "crt: OK\n");
+        let der = pem::certificates(&signed.chain).unwrap().swap_remove(0);
+        let ca = Ca::from_pem(&signed.chain, &read.to_pem(), None).unwrap();
+        assert!(Signer::Own.has_signed(&der) && Signer::Ca(Box::new(ca)).has_signed(&der));
+        let said = dir.openssl("x509 -in crt -noout -text");
+        assert!(said.contains(&format!("Signature Algorithm: {algorithm}")), "{kind:?}: {said}");
+        assert!(said.contains("49:09:09:09:09:09:09:09"), "the serial that was given: {said}");
+    }
+    assert!(Key::generate_as(KeyKind::Rsa(1024)).is_err());
+    assert!(Key::generate_as(KeyKind::Ecdsa(255)).is_err());
+}

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use aws_lc_rs::signature::{
+    ECDSA_P521_SHA256_ASN1, ECDSA_P521_SHA384_ASN1, ECDSA_P521_SHA512_ASN1, UnparsedPublicKey,
+};
 use rustls_pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -121,5 +124,15 @@ fn signs(issuer: &[u8], der: &[u8]) -> bool {
         return false;
     };
     issuer.subject().as_raw() == read.issuer().as_raw()
-        && read.verify_signature(Some(issuer.public_key())).is_ok()
+        && (read.verify_signature(Some(issuer.public_key())).is_ok() || signs_p521(&issuer, &read))
+}
+
+/// The same for keys on P-521, of which the reader of certificates knows nothing.
+fn signs_p521(issuer: &X509Certificate<'_>, read: &X509Certificate<'_>) -> bool {
+    let point = &issuer.public_key().subject_public_key.data;
+    [&ECDSA_P521_SHA512_ASN1, &ECDSA_P521_SHA384_ASN1, &ECDSA_P521_SHA256_ASN1].iter().any(|it| {
+        UnparsedPublicKey::new(*it, point)
+            .verify(read.tbs_certificate.as_ref(), &read.signature_value.data)
+            .is_ok()
+    })
 }

@@ -58,24 +58,14 @@ const ATTRIBUTES: [Attribute; 7] = [
         annotation: "cert-manager.io/subject-countries",
     },
     Attribute {
-        oid: ObjectIdentifier::new_unwrap("2.5.4.10"),
-        field: "spec.subject.organizations",
-        annotation: "cert-manager.io/subject-organizations",
-    },
-    Attribute {
-        oid: ObjectIdentifier::new_unwrap("2.5.4.11"),
-        field: "spec.subject.organizationalUnits",
-        annotation: "cert-manager.io/subject-organizationalunits",
+        oid: ObjectIdentifier::new_unwrap("2.5.4.8"),
+        field: "spec.subject.provinces",
+        annotation: "cert-manager.io/subject-provinces",
     },
     Attribute {
         oid: ObjectIdentifier::new_unwrap("2.5.4.7"),
         field: "spec.subject.localities",
         annotation: "cert-manager.io/subject-localities",
-    },
-    Attribute {
-        oid: ObjectIdentifier::new_unwrap("2.5.4.8"),
-        field: "spec.subject.provinces",
-        annotation: "cert-manager.io/subject-provinces",
     },
     Attribute {
         oid: ObjectIdentifier::new_unwrap("2.5.4.9"),
@@ -86,6 +76,16 @@ const ATTRIBUTES: [Attribute; 7] = [
         oid: ObjectIdentifier::new_unwrap("2.5.4.17"),
         field: "spec.subject.postalCodes",
         annotation: "cert-manager.io/subject-postalcodes",
+    },
+    Attribute {
+        oid: ObjectIdentifier::new_unwrap("2.5.4.10"),
+        field: "spec.subject.organizations",
+        annotation: "cert-manager.io/subject-organizations",
+    },
+    Attribute {
+        oid: ObjectIdentifier::new_unwrap("2.5.4.11"),
+        field: "spec.subject.organizationalUnits",
+        annotation: "cert-manager.io/subject-organizationalunits",
     },
 ];
 
@@ -174,12 +174,12 @@ impl Wanted {
             serial_number: subject.serial_number.unwrap_or_default(),
             attributes: [
                 subject.countries,
-                subject.organizations,
-                subject.organizational_units,
-                subject.localities,
                 subject.provinces,
+                subject.localities,
                 subject.street_addresses,
                 subject.postal_codes,
+                subject.organizations,
+                subject.organizational_units,
             ],
             names,
             usages,

@@ -1,13 +1,13 @@
 //! Events: what happened to a source, where `kubectl describe` shows it.
 
-use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::core::v1::{self as core, ObjectReference};
 use k8s_openapi::api::events::v1::Event;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::api::{Api, PostParams};
 
-use super::cluster::patiently;
+use super::cluster::{Failure, patiently};
 use super::look::Did;
 use super::source::SourceKey;
 use super::status::Turn;
@@ -87,8 +87,15 @@ impl Events {
             ..Event::default()
         };
         let events: Api<Event> = Api::namespaced(self.client.clone(), namespace);
+        let mut answer = patiently(events.create(&PostParams::default(), &event)).await.map(drop);
+        if answer.as_ref().err().and_then(Failure::code) == Some(404) {
+            // A small API server may have none but the older events.
+            let events: Api<core::Event> = Api::namespaced(self.client.clone(), namespace);
+            let older = older(&event);
+            answer = patiently(events.create(&PostParams::default(), &older)).await.map(drop);
+        }
         // Nothing depends on an event, least of all what it tells of.
-        if let Err(error) = patiently(events.create(&PostParams::default(), &event)).await {
+        if let Err(error) = answer {
             tracing::debug!(%error, object = name, "an event was not taken");
         }
     }
@@ -102,5 +109,25 @@ fn source(key: &SourceKey, uid: &str) -> ObjectReference {
         namespace: Some(key.namespace.clone()),
         uid: Some(uid.to_owned()),
         ..ObjectReference::default()
+    }
+}
+
+/// The same event in the older API.
+fn older(event: &Event) -> core::Event {
+    let at = event.event_time.as_ref().map(|it| Time(it.0));
+    core::Event {
+        involved_object: event.regarding.clone().unwrap_or_default(),
+        metadata: event.metadata.clone(),
+        reason: event.reason.clone(),
+        message: event.note.clone(),
+        type_: event.type_.clone(),
+        action: event.action.clone(),
+        event_time: event.event_time.clone(),
+        first_timestamp: at.clone(),
+        last_timestamp: at,
+        count: Some(1),
+        reporting_component: event.reporting_controller.clone(),
+        reporting_instance: event.reporting_instance.clone(),
+        ..core::Event::default()
     }
 }

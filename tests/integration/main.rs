@@ -35,6 +35,7 @@ mod init_files;
 mod init_golden;
 mod init_questions;
 mod init_refusals;
+mod issuer;
 mod kube_client;
 mod kubeconfig_create;
 mod kubectl;

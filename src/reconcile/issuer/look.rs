@@ -229,6 +229,12 @@ impl Worker {
         );
         let case = Case { secret: Some(content.found()), now: SystemTime::now(), ..case };
         let verdict = judge::judge(&case);
+        if let Some(why) = &verdict.issue
+            && verdict.unready.is_some()
+        {
+            // Another try at once would end here again.
+            looked.end = End::Failed(format!("what was just signed is no good: {}", why.message));
+        }
         looked.again = verdict.renewal;
         let revision = live.at("/status/revision").and_then(Value::as_i64).unwrap_or(0) + 1;
         self.stand(live, Standing::new(verdict, None, Some(revision)), &mut looked).await;
