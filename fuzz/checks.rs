@@ -46,7 +46,7 @@ pub fn selector(data: &[u8]) {
         }
     }
     if let Ok(selector) = text.parse::<FieldSelector>() {
-        let matched = selector.matches(Some("default"), "one");
+        let matched = selector.matches(Some("default"), "one", b"{}");
         assert!(matched || !selector.is_everything(), "{text}");
     }
 }

@@ -7,6 +7,9 @@
 use std::sync::OnceLock;
 
 use kube::CustomResourceExt;
+use kube::core::schema::StructuralSchemaRewriter;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::object::Kind;
@@ -84,6 +87,24 @@ pub fn crd(kind: Kind) -> Value {
     static MADE: [OnceLock<Value>; Kind::ALL.len()] = [const { OnceLock::new() }; Kind::ALL.len()];
     let index = Kind::ALL.iter().position(|it| *it == kind).unwrap_or_default();
     MADE[index].get_or_init(|| made(kind)).clone()
+}
+
+/// The schema of a type of Kubernetes' own, as a definition of it would have it.
+pub fn kubernetes_schema<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::openapi3().with(|it| {
+        it.inline_subschemas = true;
+        it.meta_schema = None;
+    });
+    let generator = settings.with_transform(StructuralSchemaRewriter).into_generator();
+    let mut schema =
+        serde_json::to_value(generator.into_root_schema_for::<T>()).unwrap_or_default();
+    foreign(&mut schema, "");
+    if let Some(map) = schema.as_object_mut() {
+        map.remove("required");
+        map.remove("title");
+    }
+    schema["properties"]["metadata"] = json!({ "type": "object" });
+    schema
 }
 
 fn made(kind: Kind) -> Value {
@@ -322,6 +343,14 @@ mod tests {
                 let own = path.matches('.').count() == 2 && !path.contains('[');
                 assert!(described || !own, "{path} has no description");
             });
+        }
+    }
+
+    #[test]
+    fn every_schema_says_whose_its_fields_can_be() {
+        for kind in Kind::ALL {
+            let schema = &crd(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+            crate::model::apply::Structure::from_schema(schema).unwrap();
         }
     }
 

@@ -53,7 +53,7 @@ pub use common::{
     KeyEncoding, KeyRotation, LoggingSpec, Metadata, ObjectReference, PodSpecTemplate, PodTemplate,
     RootShardReference, ServiceSpecTemplate, ServiceTemplate,
 };
-pub use crd::{crd, is_kubernetes_own};
+pub use crd::{crd, is_kubernetes_own, kubernetes_schema};
 pub use duration::Duration;
 pub use front_proxy::{
     AuthSpec, FrontProxy, FrontProxySpec, FrontProxyStatus, OidcCaFile, OidcConfig, PathMapping,

@@ -14,7 +14,7 @@ use crate::term::{self, Output};
 /// A finding and where it stands.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Report {
+pub(in crate::cli) struct Report {
     code: String,
     pub(super) severity: Severity,
     file: String,
@@ -47,7 +47,11 @@ fn word(severity: Severity) -> &'static str {
 }
 
 /// Looks up where each finding stands, and sorts them by that.
-pub(super) fn locate(findings: Vec<Finding>, reading: &Reading, sources: &Sources) -> Vec<Report> {
+pub(in crate::cli) fn locate(
+    findings: Vec<Finding>,
+    reading: &Reading,
+    sources: &Sources,
+) -> Vec<Report> {
     let mut objects: BTreeMap<Subject, At> = BTreeMap::new();
     for Document { source, item, object, .. } in &reading.documents {
         let at = At::Object { source: source.clone(), item: *item };
@@ -88,7 +92,7 @@ pub(super) fn locate(findings: Vec<Finding>, reading: &Reading, sources: &Source
 
 impl Report {
     /// A line for the finding, as compilers write them, and one for its hint.
-    pub(super) fn lines(&self) -> [String; 2] {
+    pub(in crate::cli) fn lines(&self) -> [String; 2] {
         let Self { code, severity, file, line, column, object, path, message, hint } = self;
         let path = if path.is_empty() { String::new() } else { format!(" {path}") };
         let severity = word(*severity);

@@ -82,7 +82,7 @@ pub(crate) struct ReconcileArgs {
     ///
     /// Owner references move from its Compiled objects to the objects that they were made
     /// from, its fields become ours, and the Compiled objects are removed. No object is made
-    /// anew. Pods roll once: the Secrets that they mount have a new revision.
+    /// anew, and no pod rolls.
     #[arg(long)]
     adopt: bool,
 
@@ -142,6 +142,7 @@ async fn work(args: ReconcileArgs) -> Result<(), CliError> {
         namespace: (!args.all_namespaces).then(|| named.unwrap_or(of_context)),
         dry_run: args.dry_run,
         adopt: args.adopt,
+        without_pods: false,
         force: args.force,
         issue_certificates: args.issue_certificates,
         lease: args

@@ -17,7 +17,7 @@ const FILES_MAX: usize = 10_000;
 const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// Every file, in the order in which it was named or found.
-pub(super) struct Sources {
+pub(in crate::cli) struct Sources {
     files: Vec<(String, Result<String, String>)>,
 }
 
@@ -38,7 +38,7 @@ impl Sources {
     }
 
     /// Texts that are in no file, each with a name.
-    pub(super) fn of_texts(texts: Vec<(String, String)>) -> Self {
+    pub(in crate::cli) fn of_texts(texts: Vec<(String, String)>) -> Self {
         Self { files: texts.into_iter().map(|(name, text)| (name, Ok(text))).collect() }
     }
 
@@ -96,7 +96,7 @@ impl Sources {
     }
 
     /// Everything in the files.
-    pub(super) fn read(&self) -> Reading {
+    pub(in crate::cli) fn read(&self) -> Reading {
         let mut all = Reading::default();
         for (name, text) in &self.files {
             let Ok(text) = text else { continue };

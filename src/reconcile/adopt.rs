@@ -6,9 +6,13 @@
 //! away what we do not render. When nothing belongs to the Compiled object any longer, it goes.
 
 use k8s_openapi::jiff::Timestamp;
+use kube::core::ObjectMeta;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
+use super::kinds::Watched;
 use super::plan::is_operator;
+use super::revision;
 use super::source::SourceKey;
 use crate::api::API_VERSION;
 use crate::client::cluster::FIELD_MANAGER;
@@ -81,8 +85,9 @@ fn text(value: &Value) -> String {
 
 /// The patch that makes an object of the original's ours; nothing if it is not the original's.
 ///
-/// It says which revision it is made for: a change in between is not overwritten.
-pub fn take_over(live: &Value, key: &SourceKey, uid: &str) -> Option<Value> {
+/// It says which revision it is made for: a change in between is not overwritten. What is
+/// mounted keeps the revision that it counts as, so that no pod rolls.
+pub fn take_over(watched: Watched, live: &Value, key: &SourceKey, uid: &str) -> Option<Value> {
     let metadata = &live["metadata"];
     let entries = metadata["managedFields"].as_array().cloned().unwrap_or_default();
     let of_operator = |it: &Value| {
@@ -118,14 +123,21 @@ pub fn take_over(live: &Value, key: &SourceKey, uid: &str) -> Option<Value> {
     if !has_ours {
         next.extend(entries.iter().filter(|it| ours(it)).cloned());
     }
-    Some(json!({ "metadata": {
+    let mut patch = json!({ "metadata": {
         "resourceVersion": metadata["resourceVersion"],
         "ownerReferences": [{
             "apiVersion": API_VERSION, "kind": key.kind.as_str(), "name": key.name, "uid": uid,
             "controller": true, "blockOwnerDeletion": true,
         }],
         "managedFields": next,
-    } }))
+    } });
+    if matches!(watched, Watched::Secret | Watched::ConfigMap)
+        && let Ok(found) = ObjectMeta::deserialize(metadata)
+    {
+        patch["metadata"]["annotations"] =
+            json!({ revision::ADOPTED: revision::keep(&found, live) });
+    }
+    Some(patch)
 }
 
 #[cfg(test)]
@@ -194,7 +206,7 @@ mod tests {
                 entry("kcpctl", "Apply", None),
             ]),
         );
-        let patch = take_over(&theirs, &key, "me").expect("a patch");
+        let patch = take_over(Watched::Service, &theirs, &key, "me").expect("a patch");
         assert_eq!(patch["metadata"]["resourceVersion"], "9");
         assert_eq!(patch["metadata"]["ownerReferences"][0]["uid"], "me");
         let managers: Vec<_> = patch["metadata"]["managedFields"]
@@ -212,6 +224,10 @@ mod tests {
             ]
         );
         let ours = object("me", json!([entry("kcpctl", "Apply", None)]));
-        assert_eq!(take_over(&ours, &key, "me"), None);
+        assert_eq!(take_over(Watched::Service, &ours, &key, "me"), None);
+        assert!(patch["metadata"]["annotations"].is_null());
+        let mounted = take_over(Watched::Secret, &theirs, &key, "me").expect("a patch");
+        let kept = mounted["metadata"]["annotations"][revision::ADOPTED].as_str();
+        assert!(kept.is_some_and(|it| it.starts_with("9 ")), "{mounted}");
     }
 }

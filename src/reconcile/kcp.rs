@@ -13,15 +13,10 @@ use parking_lot::Mutex;
 
 use super::access::{self, Changes};
 use super::cluster::{Failure, patiently};
-use super::kcp_target::Server;
+use super::kcp_target::{self, Server};
 use super::kinds;
 use crate::client::cluster::FIELD_MANAGER;
 use crate::pki;
-
-/// The Secret of a root shard with which its operator comes in.
-pub(super) fn operator_secret(root: &str) -> String {
-    format!("{root}-kcp-operator")
-}
 
 /// The way into kcp: clients by server and workspace, each as good as the certificate that it
 /// was made with.
@@ -54,8 +49,7 @@ impl Kcp {
         Ok(client)
     }
 
-    /// Deletes a shard's registration. One that is gone is no failure, nor is a kcp that keeps
-    /// no such objects there.
+    /// Deletes a shard's registration. One that is gone is no failure.
     pub(super) async fn deregister(
         &self,
         server: &Server,
@@ -66,11 +60,39 @@ impl Kcp {
         let client = self.client(server, workspace, identity)?;
         let resource = kinds::resource("core.kcp.io", "v1alpha1", "Shard", "shards");
         let shards: Api<DynamicObject> = Api::all_with(client, &resource);
-        match patiently(shards.delete(shard, &DeleteParams::default())).await {
-            Ok(_) => Ok(true),
-            Err(failure) if failure.code() == Some(404) => Ok(false),
-            Err(failure) => Err(failure),
+        let deleted = async {
+            match shards.delete(shard, &DeleteParams::default()).await {
+                Ok(_) => Ok(true),
+                Err(error) if is_absent(&error, shard) => Ok(false),
+                Err(error) => Err(error),
+            }
+        };
+        patiently(deleted).await
+    }
+
+    /// Whether a workspace is not there. kcp itself does not say so: it forbids what it does not
+    /// know. So it is looked for in the workspaces above it, as far as they are there.
+    pub(super) async fn is_gone(
+        &self,
+        (server, workspace): (&Server, &str),
+        identity: &Secret,
+    ) -> Result<bool, Failure> {
+        let resource = kinds::resource("tenancy.kcp.io", "v1alpha1", "Workspace", "workspaces");
+        for (parent, name) in kcp_target::ancestors(workspace) {
+            let client = self.client(server, parent, identity)?;
+            let workspaces: Api<DynamicObject> = Api::all_with(client, &resource);
+            let found = async {
+                match workspaces.get(name).await {
+                    Ok(_) => Ok(true),
+                    Err(error) if is_absent(&error, name) => Ok(false),
+                    Err(error) => Err(error),
+                }
+            };
+            if !patiently(found).await? {
+                return Ok(true);
+            }
         }
+        Ok(false)
     }
 
     /// Makes the bindings of a kubeconfig what its roles ask for; none without roles. Says what
@@ -103,8 +125,15 @@ impl Kcp {
     }
 }
 
+/// Whether an answer says that just this object is not there. A kcp that is starting says 404 to
+/// everything that it does not serve yet.
+fn is_absent(error: &kube::Error, name: &str) -> bool {
+    let kube::Error::Api(status) = error else { return false };
+    status.code == 404 && status.details.as_ref().is_some_and(|it| it.name == name)
+}
+
 fn connect(url: &str, server: &Server, identity: &Secret) -> Result<Client, Failure> {
-    let name = operator_secret(&server.root);
+    let name = identity.metadata.name.as_deref().unwrap_or_default();
     let value = |key: &str| {
         let data = identity.data.as_ref().and_then(|it| it.get(key));
         data.map(|it| it.0.as_slice())

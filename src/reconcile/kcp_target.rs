@@ -80,16 +80,39 @@ impl Server {
     }
 }
 
-/// Where a shard may be registered: server and workspace. All of them are to be looked into.
-pub fn registrations(shard: &Shard, root: &RootShard) -> Vec<(Server, &'static str)> {
-    let mut places = vec![(Server::root_shard(root), ROOT)];
+/// The Secret of a root shard with which its operator comes in.
+pub fn operator_secret(root: &str) -> String {
+    format!("{root}-kcp-operator")
+}
+
+/// A place in which a shard may be registered.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Registration {
+    /// The server.
+    pub server: Server,
+    /// The workspace.
+    pub workspace: &'static str,
+    /// The Secret with the certificate that may look there.
+    pub identity: String,
+}
+
+/// Where a shard may be registered. All of them are to be looked into.
+pub fn registrations(shard: &Shard, root: &RootShard) -> Vec<Registration> {
+    let mut places = vec![Registration {
+        server: Server::root_shard(root),
+        workspace: ROOT,
+        identity: operator_secret(&root.name_any()),
+    }];
     let tag = shard.spec.common.image.as_ref().and_then(|it| it.tag.as_deref());
     let tag = tag.filter(|it| !it.is_empty());
     let version = tag.map_or(Some(KcpVersion::DEFAULT), KcpVersion::of_tag);
     // A tag that is no version is taken for the newest. It may still be an older build, which
     // registered in the root workspace, as did a shard before it was brought to this version.
     if version.is_none_or(|it| it >= SHARDS_REGISTER_THEMSELVES) {
-        places.insert(0, (Server::shard(shard, root), SYSTEM_SHARD));
+        // The operator of kcp is let into every workspace, but not into a shard's own affairs.
+        let identity = format!("{}-client", shard.name_any());
+        let server = Server::shard(shard, root);
+        places.insert(0, Registration { server, workspace: SYSTEM_SHARD, identity });
     }
     places
 }
@@ -105,19 +128,22 @@ pub enum Bindings {
     Unknown(String),
 }
 
-/// Finds the server at which the roles of a kubeconfig are bound.
+/// The workspaces above a workspace, from the top, each with the name of the next one in it.
+pub fn ancestors(workspace: &str) -> impl Iterator<Item = (&str, &str)> {
+    workspace.match_indices(':').map(|(at, _)| {
+        let below = &workspace[at + 1..];
+        (&workspace[..at], below.split(':').next().unwrap_or(below))
+    })
+}
+
+/// Finds the server at which the roles of a kubeconfig are bound: the internal proxy, whatever
+/// the kubeconfig leads to, since a shard knows only those workspaces that are on it.
 ///
 /// If its target is gone, the only root shard of the namespace leads there as well.
 pub fn bindings(kubeconfig: &Kubeconfig, objects: &Objects) -> Bindings {
     let source = crate::render::Source::Kubeconfig(std::sync::Arc::new(kubeconfig.clone()));
     match objects.resolve(&source) {
-        Ok(crate::render::Resolved::Kubeconfig { root, server, .. }) => {
-            Bindings::At(match server {
-                crate::render::KubeconfigServer::RootShard => Server::root_shard(&root),
-                crate::render::KubeconfigServer::Shard(shard) => Server::shard(&shard, &root),
-                crate::render::KubeconfigServer::FrontProxy(_) => Server::proxy(&root),
-            })
-        }
+        Ok(crate::render::Resolved::Kubeconfig { root, .. }) => Bindings::At(Server::proxy(&root)),
         Ok(_) => Bindings::Gone,
         Err(error) => {
             if let Some(Target::RootShard(_)) = kubeconfig.spec.target.named().first() {
@@ -166,12 +192,12 @@ mod tests {
 
     #[test]
     fn a_shard_is_registered_where_its_version_keeps_it() {
-        let places = |tag| -> Vec<(String, &str)> {
+        let places = |tag| -> Vec<(String, &str, String)> {
             let all = registrations(&shard(tag, None), &root("root", None));
-            all.into_iter().map(|(server, workspace)| (server.service, workspace)).collect()
+            all.into_iter().map(|it| (it.server.service, it.workspace, it.identity)).collect()
         };
-        let in_root = ("root-kcp".to_owned(), ROOT);
-        let in_itself = ("one-shard-kcp".to_owned(), SYSTEM_SHARD);
+        let in_root = ("root-kcp".to_owned(), ROOT, "root-kcp-operator".to_owned());
+        let in_itself = ("one-shard-kcp".to_owned(), SYSTEM_SHARD, "one-client".to_owned());
         for (tag, expected) in [
             (None, vec![in_root.clone()]),
             (Some(""), vec![in_root.clone()]),
@@ -183,6 +209,14 @@ mod tests {
         ] {
             assert_eq!(places(tag), expected, "{tag:?}");
         }
+    }
+
+    #[test]
+    fn a_workspace_is_in_those_above_it() {
+        let above = |it| ancestors(it).collect::<Vec<_>>();
+        assert_eq!(above("root"), []);
+        assert_eq!(above("root:a"), [("root", "a")]);
+        assert_eq!(above("root:a:b"), [("root", "a"), ("root:a", "b")]);
     }
 
     #[test]
@@ -219,8 +253,8 @@ mod tests {
                 Bindings::Unknown(_) => "unknown".to_owned(),
             };
         let named = |field: &str, name: &str| json!({ field: { "name": name } });
-        assert_eq!(service(named("rootShardRef", "root"), &["root"]), "root-kcp");
-        assert_eq!(service(named("shardRef", "one"), &["root"]), "one-shard-kcp");
+        assert_eq!(service(named("rootShardRef", "root"), &["root"]), "root-proxy");
+        assert_eq!(service(named("shardRef", "one"), &["root"]), "root-proxy");
         assert_eq!(service(named("frontProxyRef", "lost"), &["root"]), "root-proxy");
         assert_eq!(service(named("frontProxyRef", "lost"), &["root", "b"]), "unknown");
         assert_eq!(service(named("frontProxyRef", "lost"), &[]), "gone");

@@ -11,6 +11,7 @@ use kube::core::DynamicObject;
 use serde_json::{Map, Value};
 
 use super::kinds::Watched;
+use super::revision;
 use super::source::{self, SourceKey};
 use crate::api::{GROUP, Kind};
 use crate::client::cluster::FIELD_MANAGER;
@@ -199,11 +200,12 @@ fn secret(metadata: &ObjectMeta, mut data: Value) -> Result<Secret, Value> {
     {
         map.remove("data");
     }
+    let version = revision::of(metadata, &data).to_owned();
     let mut secret: Secret = serde_json::from_value(data.clone()).map_err(|_| data)?;
     secret.metadata = ObjectMeta {
         name: metadata.name.clone(),
         namespace: metadata.namespace.clone(),
-        resource_version: metadata.resource_version.clone(),
+        resource_version: Some(version),
         ..ObjectMeta::default()
     };
     Ok(secret)
@@ -328,7 +330,8 @@ impl World {
             }
         }
         for live in self.list(Watched::ConfigMap, namespace) {
-            observed.config_maps.insert(live.name().to_owned(), live.revision().to_owned());
+            let version = revision::of(&live.metadata, &live.body()).to_owned();
+            observed.config_maps.insert(live.name().to_owned(), version);
         }
         for live in self.list(Watched::Deployment, namespace) {
             let replicas = live.at("/spec/replicas").and_then(Value::as_i64);

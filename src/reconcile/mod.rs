@@ -14,7 +14,7 @@
 //! * Pure: `plan` (what to apply, what to collect), `status` (conditions and phases),
 //!   `cache_move` (no server goes to an empty cache by accident), `access` (roles inside of
 //!   kcp), `kcp_target` (where in kcp something is), `adopt` (taking over from kcp-operator),
-//!   `queue` (what is next), `lease::Seen` (who leads).
+//!   `revision` (whether what is mounted has changed), `queue` (what is next), `lease::Seen` (who leads).
 //! * Knowledge: `kinds` are the watched types, `live` the objects and all of them together,
 //!   `source` the operator's own.
 //! * Doing: `watch` and `run` drive, `look` is one look, `cluster` and `kcp` send requests,
@@ -42,6 +42,7 @@ mod metrics;
 mod operator;
 mod plan;
 mod queue;
+mod revision;
 mod run;
 mod source;
 mod status;
@@ -77,6 +78,8 @@ pub struct Settings {
     pub listen: Option<SocketAddr>,
     /// Whether Certificates are signed here, by the built-in issuer.
     pub issue_certificates: bool,
+    /// Whether nothing runs pods, so that no Deployment is ever available.
+    pub without_pods: bool,
     /// How servers of kcp are reached: a URL with `{service}`, `{namespace}` and `{domain}`.
     pub kcp_url: Option<String>,
 }

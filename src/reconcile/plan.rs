@@ -59,11 +59,11 @@ pub fn verdict(
     let Some(live) = live else { return Verdict::Apply { force: true, take_over: false } };
     let ours = match owner {
         Owner::Source => true,
-        Owner::Nobody => live.is_applied() || adopt && has_other_writer(live),
+        Owner::Nobody => live.is_applied() || adopt && is_written_by_operator(live),
         Owner::Compiled { .. } if adopt => true,
         owner @ (Owner::Compiled { .. } | Owner::Other { .. }) => return Verdict::Foreign(owner),
     };
-    let take_over = adopt && has_other_writer(live);
+    let take_over = adopt && is_written_by_operator(live);
     let known = remembered.filter(|it| it.uid == live.uid());
     if !take_over
         && let Some(known) = known
@@ -83,7 +83,8 @@ pub(super) fn is_operator(manager: &str) -> bool {
     OPERATOR_MANAGERS.contains(&manager)
 }
 
-fn has_other_writer(live: &Live) -> bool {
+/// Whether the original manages fields of an object.
+pub fn is_written_by_operator(live: &Live) -> bool {
     live.metadata.managed_fields.iter().flatten().any(|it| {
         it.manager.as_deref().is_some_and(is_operator)
             && it.subresource.as_deref().unwrap_or_default().is_empty()

@@ -59,7 +59,7 @@ pub struct Looked {
 fn worker(client: &Client, settings: &Settings) -> Worker {
     let cluster = Cluster::new(client.clone(), settings.dry_run);
     let kcp = Kcp::new(settings.kcp_url.clone());
-    Worker::new(cluster, kcp, Events::new(client.clone()), settings.adopt, settings.dry_run)
+    Worker::new(cluster, kcp, Events::new(client.clone()), settings)
 }
 
 /// Goes over every source, again as long as that changes something, and ends.

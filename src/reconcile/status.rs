@@ -91,6 +91,17 @@ pub fn target_name(target: Option<Target<'_>>) -> String {
     }
 }
 
+/// What is said of a Deployment where nothing runs pods.
+pub fn no_workloads(name: &str) -> Said {
+    Said::no(
+        "NoWorkloads",
+        format!(
+            "nothing here runs the pods of `{name}`: start its server by hand, with the flags that \
+             `kcpctl render` prints"
+        ),
+    )
+}
+
 /// Whether a Deployment is up: every pod that it should have is new and ready.
 pub fn deployment(name: &str, live: Option<&Value>, waits: Option<&str>) -> Said {
     let Some(live) = live else {

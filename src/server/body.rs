@@ -1,4 +1,4 @@
-//! What an answer is made of.
+//! What an answer is made of, and what a request brings.
 //!
 //! A [`Body`] is nothing, one slice of bytes, or a stream of slices. The first two
 //! cost no allocation: a slice goes to the connection as it is.
@@ -15,6 +15,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use http_body::{Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
 
 /// The body of an answer.
 pub struct Body {
@@ -31,6 +33,46 @@ enum Inner {
 
 /// The slices of a body that comes in several.
 pub(super) type Frames = Pin<Box<dyn Stream<Item = Result<Bytes, Cut>> + Send>>;
+
+/// The body of a request.
+#[derive(Debug)]
+pub enum Sent {
+    /// From a connection, as it comes.
+    Network(Incoming),
+    /// From within the process.
+    Memory(Full<Bytes>),
+}
+
+impl http_body::Body for Sent {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Self::Network(body) => Pin::new(body).poll_frame(context),
+            Self::Memory(body) => {
+                Pin::new(body).poll_frame(context).map_err(|never| match never {})
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Network(body) => body.is_end_stream(),
+            Self::Memory(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Network(body) => body.size_hint(),
+            Self::Memory(body) => body.size_hint(),
+        }
+    }
+}
 
 /// The rest of an answer cannot be given.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]

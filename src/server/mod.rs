@@ -39,6 +39,7 @@ pub mod discovery;
 pub mod encode;
 mod flavor;
 pub mod handler;
+pub mod local;
 pub mod metrics;
 pub mod openapi;
 pub mod orphans;

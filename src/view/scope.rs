@@ -91,7 +91,7 @@ impl Filter {
     pub fn selects(&self, path: &str, entry: &Entry) -> bool {
         if !self.fields.is_everything() {
             let (_, _, namespace, name) = split_path(path);
-            if !self.fields.matches(namespace, name) {
+            if !self.fields.matches(namespace, name, entry.json()) {
                 return false;
             }
         }

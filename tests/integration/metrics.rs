@@ -1,6 +1,6 @@
 //! `/metrics`: what dashboards of API servers look for, of a server that was used.
 
-use crate::support::{APIEXPORTS, Server, api_export, at};
+use crate::support::{APIEXPORTS, Request, Server, api_export, at};
 
 /// The value of the one sample that begins with `name` and has all of `labels`.
 #[track_caller]
@@ -34,12 +34,18 @@ fn what_was_done_is_counted_under_the_usual_names_and_no_cluster_is_named() {
     assert_eq!(initial.next_named().0, "ADDED b");
     assert_eq!(client.get(at("*", "unmistakable", APIEXPORTS)).status, 200);
 
+    let apply = Request::new("PATCH", format!("{exports}/a?fieldManager=me&dryRun=All"))
+        .header("Content-Type", "application/apply-patch+yaml")
+        .json(&api_export("a"));
+    client.send(&apply).object(200);
+
     let text = client.get("/metrics").text();
     let exports = [r#"group="apis.kcp.io""#, r#"version="v1alpha1""#, r#"resource="apiexports""#];
     let with = |more: &[&'static str]| [&exports[..], more].concat();
     for (name, labels, value) in [
         ("apiserver_request_total", with(&[r#"verb="POST""#, r#"code="201""#]), 3.0),
         ("apiserver_request_total", with(&[r#"verb="DELETE""#, r#"code="200""#]), 1.0),
+        ("apiserver_request_total", with(&[r#"verb="APPLY""#, r#"code="200""#]), 1.0),
         ("apiserver_request_total", with(&[r#"verb="WATCH""#, r#"code="200""#]), 2.0),
         ("apiserver_request_duration_seconds_count", with(&[r#"verb="POST""#]), 3.0),
         ("apiserver_longrunning_requests", with(&[r#"verb="WATCH""#]), 2.0),

@@ -21,7 +21,7 @@ use crate::installation::{Code, Finding, Subject};
 use crate::pki::{Certificate, San};
 
 /// How long a server may take for one answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An etcd that an object stores in.
 #[derive(Clone, Eq, Ord, PartialEq, PartialOrd)]

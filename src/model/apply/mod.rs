@@ -98,7 +98,8 @@ pub struct Write<'a> {
     /// The kind.
     pub kind: &'a str,
     /// The versions that there are, as `api_version` has them. What is said to be owned in
-    /// another one is owned no longer.
+    /// another one is owned no longer. (So it is in Kubernetes for its own types; of users'
+    /// types it then forgets all owners.)
     pub versions: &'a [String],
     /// The writer's name.
     pub manager: &'a str,
@@ -242,14 +243,18 @@ fn merged(
     let applier = Manager::applier(write.manager, write.subresource);
     let last = managers.0.remove(&applier);
     let fields = owned::fields(structure, config).without(write.untouched);
-    let all = managers.0.values().fold(fields.clone(), |all, it| all.union(&it.fields));
     let new = match &last {
-        Some(last) if write.knows(&last.api_version) => {
+        // Who says everything again that it said before wants nothing removed.
+        Some(last)
+            if write.knows(&last.api_version) && !last.fields.difference(&fields).is_empty() =>
+        {
+            let all = managers.0.values().fold(fields.clone(), |all, it| all.union(&it.fields));
             remove::prune(structure, merged, config, &last.fields, &all)
         }
         _ => merged,
     };
-    let changes = write.changes(live, &new);
+    let is_same = compare_values(live, &new).is_eq();
+    let changes = if is_same { Changes::default() } else { write.changes(live, &new) };
     let wanted = changes.added.union(&changes.modified);
     let mut conflicts = Vec::new();
     for (manager, owned) in &managers.0 {
@@ -260,7 +265,6 @@ fn merged(
         return Err(ApplyError::Conflicts(Conflicts(conflicts)));
     }
     take_away(&mut managers, &wanted, &changes.removed);
-    let is_same = compare_values(live, &new).is_eq();
     let time = if is_same { last.and_then(|it| it.time) } else { Some(write.now.to_owned()) };
     let fields = fields.difference(&NOBODYS);
     if !fields.is_empty() {

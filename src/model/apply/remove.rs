@@ -69,7 +69,7 @@ fn with_named(structure: Option<&Structure>, set: &FieldSet) -> FieldSet {
 }
 
 /// `value` without the fields of `gone`. A map or a list of which everything is removed but
-/// itself is an empty one. (Kubernetes made it null before 1.35, and then refused the object
+/// itself is an empty one. (Kubernetes made it null before 1.36, and then refused the object
 /// where its schema says that it is a map.)
 fn without(structure: &Structure, value: &Value, gone: &FieldSet) -> Value {
     match (structure.form(value), value) {

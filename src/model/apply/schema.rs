@@ -1,4 +1,4 @@
-//! Reading a [`Structure`] from the schema of a definition (OpenAPI v3, structural).
+//! Reading a [`Structure`] from the structural schema of a definition.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

@@ -18,7 +18,7 @@ fn node(structure: &Structure, owned: Node) -> Node {
             if map.atomic {
                 return if owned.below.is_empty() { owned } else { whole() };
             }
-            inside(owned, |element| match element {
+            inside(&owned, |element| match element {
                 PathElement::Field(name) => map.member(name),
                 _ => map.others.structure(),
             })
@@ -27,13 +27,13 @@ fn node(structure: &Structure, owned: Node) -> Node {
             if list.is_atomic() {
                 return whole();
             }
-            inside(owned, |_| list.items.structure())
+            inside(&owned, |_| list.items.structure())
         }
         _ => owned,
     }
 }
 
-fn inside<'a>(owned: Node, structure: impl Fn(&PathElement) -> Option<&'a Structure>) -> Node {
+fn inside<'a>(owned: &Node, structure: impl Fn(&PathElement) -> Option<&'a Structure>) -> Node {
     let mut below = FieldSet::default();
     for (element, inner) in owned.below.each() {
         let inner = match structure(element) {

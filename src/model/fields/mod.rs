@@ -40,7 +40,7 @@ pub(super) mod tests {
         prop_oneof![
             4 => "[a-e.:<]{0,3}".prop_map(PathElement::Field),
             2 => proptest::collection::btree_map("[a-c]{1,2}", scalar.clone(), 1..3)
-                .prop_map(|it| PathElement::key(it)),
+                .prop_map(PathElement::key),
             2 => scalar.prop_map(PathElement::Value),
             1 => (0_usize..9).prop_map(PathElement::Index),
         ]

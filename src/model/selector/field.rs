@@ -1,6 +1,8 @@
-//! `fieldSelector`: only the name and the namespace can be asked for.
+//! `fieldSelector`: name and namespace, which every object has, and what a few types have besides.
 
 use std::str::FromStr;
+
+use serde_json::Value;
 
 /// What the name and the namespace of an object must and must not be.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -15,10 +17,12 @@ struct Term {
     value: String,
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 enum Field {
     Name,
     Namespace,
+    /// Such as `involvedObject.kind`.
+    Other(Box<str>),
 }
 
 /// The text is not a field selector that can be answered.
@@ -27,9 +31,6 @@ pub enum FieldError {
     /// No operator, or something strange around it.
     #[error("invalid selector: '{0}'; can't understand '{1}'")]
     Syntax(String, String),
-    /// A field that no index or key answers for.
-    #[error("field label not supported: {0}")]
-    Unsupported(String),
 }
 
 impl FieldSelector {
@@ -38,14 +39,31 @@ impl FieldSelector {
         self.terms.is_empty()
     }
 
-    /// Whether an object of this name and namespace matches.
-    pub fn matches(&self, namespace: Option<&str>, name: &str) -> bool {
+    /// Whether an object of this name and namespace matches. `json` is the object, which is
+    /// looked into only if another field is asked for.
+    pub fn matches(&self, namespace: Option<&str>, name: &str, json: &[u8]) -> bool {
+        let mut object: Option<Value> = None;
         self.terms.iter().all(|term| {
-            let value = match term.field {
+            let value = match &term.field {
                 Field::Name => name,
                 Field::Namespace => namespace.unwrap_or_default(),
+                Field::Other(path) => {
+                    let read = || serde_json::from_slice(json).unwrap_or_default();
+                    let object = object.get_or_insert_with(read);
+                    let at = path.split('.').try_fold(&*object, |at, name| at.get(name));
+                    at.and_then(Value::as_str).unwrap_or_default()
+                }
             };
             (value == term.value) == term.equal
+        })
+    }
+
+    /// A field that it asks for and that is none of `known`, which a type has besides its name
+    /// and namespace.
+    pub fn unknown(&self, known: &[&str]) -> Option<&str> {
+        self.terms.iter().find_map(|term| match &term.field {
+            Field::Other(path) if !known.contains(&&**path) => Some(&**path),
+            _ => None,
         })
     }
 
@@ -82,7 +100,7 @@ impl FromStr for FieldSelector {
             let field = match field {
                 "metadata.name" => Field::Name,
                 "metadata.namespace" => Field::Namespace,
-                other => return Err(FieldError::Unsupported(other.to_owned())),
+                other => Field::Other(other.into()),
             };
             terms.push(Term { field, equal, value: value.to_owned() });
         }
@@ -97,15 +115,19 @@ mod tests {
     #[test]
     fn name_and_namespace_are_understood() {
         let both: FieldSelector = "metadata.name=a,metadata.namespace!=b".parse().unwrap();
-        assert!(both.matches(Some("c"), "a"));
-        assert!(!both.matches(Some("b"), "a"));
+        assert!(both.matches(Some("c"), "a", b""));
+        assert!(!both.matches(Some("b"), "a", b""));
         assert_eq!(both.name(), Some("a"));
         assert_eq!("metadata.name==x".parse::<FieldSelector>().unwrap().name(), Some("x"));
         assert!("".parse::<FieldSelector>().unwrap().is_everything());
+        let other: FieldSelector = "spec.x=1,spec.y!=2".parse().unwrap();
         assert_eq!(
-            "spec.x=1".parse::<FieldSelector>(),
-            Err(FieldError::Unsupported("spec.x".into()))
+            (other.unknown(&[]), other.unknown(&["spec.x", "spec.y"])),
+            (Some("spec.x"), None)
         );
+        assert!(other.matches(None, "a", br#"{"spec":{"x":"1"}}"#));
+        assert!(!other.matches(None, "a", br#"{"spec":{"x":"1","y":"2"}}"#));
+        assert!(!other.matches(None, "a", br#"{"spec":7}"#));
         assert!("metadata.name".parse::<FieldSelector>().is_err());
         assert!("metadata.name=a=b".parse::<FieldSelector>().is_err());
     }

@@ -9,7 +9,6 @@ use kube::ResourceExt;
 use super::{Did, Look, Problem, SHARD_FINALIZER};
 use crate::api::{self, Kind};
 use crate::reconcile::access;
-use crate::reconcile::kcp;
 use crate::reconcile::kcp_target;
 use crate::reconcile::kinds::Watched;
 use crate::render::Source;
@@ -51,8 +50,9 @@ impl Look<'_> {
     }
 
     async fn deregister(&mut self, shard: &api::Shard, root: &api::RootShard) -> bool {
-        let Some(identity) = self.identity(&root.name_any()) else { return false };
-        for (server, workspace) in kcp_target::registrations(shard, root) {
+        for registration in kcp_target::registrations(shard, root) {
+            let kcp_target::Registration { server, workspace, identity } = registration;
+            let Some(identity) = self.identity(&identity) else { return false };
             if self.worker.dry_run {
                 continue;
             }
@@ -80,9 +80,8 @@ impl Look<'_> {
     }
 
     /// The certificate with which kcp is talked to.
-    pub(super) fn identity(&mut self, root: &str) -> Option<Arc<Secret>> {
-        let name = kcp::operator_secret(root);
-        let live = self.world.get(Watched::Secret, &self.key.namespace, &name);
+    pub(super) fn identity(&mut self, name: &str) -> Option<Arc<Secret>> {
+        let live = self.world.get(Watched::Secret, &self.key.namespace, name);
         let secret = live.and_then(|it| it.secret()).cloned();
         if secret.is_none() {
             let message = format!("the Secret `{name}`, with which kcp is talked to, is not there");

@@ -9,6 +9,7 @@ use crate::api::{Certificate, Kind};
 use crate::reconcile::cache_move;
 use crate::reconcile::kinds::Watched;
 use crate::reconcile::live::{Live, Owner};
+use crate::reconcile::plan;
 use crate::reconcile::source;
 use crate::reconcile::status::{self, Facts};
 use crate::render::{self, Absence, Item, Rendered, Resolved, Source, Stage};
@@ -64,7 +65,7 @@ impl Look<'_> {
 
     async fn make_resolved(&mut self, source: &Source, resolved: &Resolved, facts: &mut Facts) {
         let rendered = self.render(resolved);
-        if !self.worker.adopt && self.is_made_by_operator() {
+        if !self.worker.adopt && self.is_made_by_operator(&rendered) {
             // Also what it gave the source itself, such as Certificates: whoever writes a Secret
             // of its servers rolls their pods.
             let message =
@@ -121,13 +122,22 @@ impl Look<'_> {
         self.describe(resolved, &rendered, unready.is_empty(), facts);
     }
 
-    /// Whether something that was made of the source belongs to its Compiled object.
-    fn is_made_by_operator(&self) -> bool {
+    /// Whether something that was made of the source belongs to its Compiled object, or to
+    /// nobody: what is made of a Kubeconfig has no owner there.
+    fn is_made_by_operator(&self, rendered: &Rendered) -> bool {
         let owner = |live: &Live| live.owner(self.key, &self.uid);
-        Watched::ALL.into_iter().filter(|it| it.is_made()).any(|watched| {
-            let mut made = self.world.list(watched, &self.key.namespace);
+        let namespace = &self.key.namespace;
+        let belongs = Watched::ALL.into_iter().filter(|it| it.is_made()).any(|watched| {
+            let mut made = self.world.list(watched, namespace);
             made.any(|live| matches!(owner(live), Owner::Compiled { .. }))
-        })
+        });
+        belongs
+            || rendered.items.iter().any(|item| {
+                let live = self.world.get(Watched::of(item), namespace, item.name());
+                live.is_some_and(|it| {
+                    owner(it) == Owner::Nobody && plan::is_written_by_operator(it)
+                })
+            })
     }
 
     fn render(&self, resolved: &Resolved) -> Rendered {

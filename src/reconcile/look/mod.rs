@@ -17,6 +17,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use super::Settings;
 use super::cluster::{Cluster, Failure};
 use super::events::Events;
 use super::kcp::Kcp;
@@ -40,6 +41,7 @@ pub(super) struct Worker {
     pub(super) events: Events,
     pub(super) adopt: bool,
     pub(super) dry_run: bool,
+    without_pods: bool,
     memory: Mutex<HashMap<(Watched, String, String), Remembered>>,
     /// The uids of sources whose Compiled object is known to be gone.
     adopted: Mutex<BTreeSet<String>>,
@@ -106,19 +108,14 @@ impl Problem {
 }
 
 impl Worker {
-    pub(super) fn new(
-        cluster: Cluster,
-        kcp: Kcp,
-        events: Events,
-        adopt: bool,
-        dry_run: bool,
-    ) -> Self {
+    pub(super) fn new(cluster: Cluster, kcp: Kcp, events: Events, settings: &Settings) -> Self {
         Self {
             cluster,
             kcp,
             events,
-            adopt,
-            dry_run,
+            adopt: settings.adopt,
+            dry_run: settings.dry_run,
+            without_pods: settings.without_pods,
             memory: Mutex::default(),
             adopted: Mutex::default(),
         }

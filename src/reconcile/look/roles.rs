@@ -1,5 +1,7 @@
 //! The roles of a Kubeconfig in kcp, granted and revoked.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::{ACCESS_STEPS, Did, Look, Problem};
@@ -73,7 +75,8 @@ impl Look<'_> {
                 return;
             }
         };
-        let Some(identity) = self.identity(&server.root) else { return };
+        let identity = kcp_target::operator_secret(&server.root);
+        let Some(identity) = self.identity(&identity) else { return };
         let of = (self.uid.as_str(), self.key.name.as_str());
         match self.worker.kcp.bind((&server, workspace), &identity, of, roles).await {
             Ok(changes) => {
@@ -88,10 +91,30 @@ impl Look<'_> {
                 }));
             }
             Err(failure) => {
+                if matches!(failure.code(), Some(403 | 404))
+                    && self.worker.kcp.is_gone((&server, workspace), &identity).await == Ok(true)
+                {
+                    // What was bound in it went with it.
+                    if !roles.is_empty() {
+                        let message = format!(
+                            "kcp has no workspace `{workspace}`; create it, or name another"
+                        );
+                        let reason = "InvalidReference";
+                        self.problems.push(Problem { reason, message, retry: true });
+                    }
+                    return;
+                }
                 let host = server.host();
-                let message = format!(
+                let mut message = format!(
                     "roles in the workspace `{workspace}` of kcp at {host} were not changed: {failure}"
                 );
+                if self.source.metadata.deletion_timestamp.is_some() {
+                    let _ = write!(
+                        message,
+                        "; if that kcp or workspace is gone for good, remove the finalizer `{}`",
+                        access::FINALIZER
+                    );
+                }
                 self.problems.push(Problem { reason: "KcpUnreachable", message, retry: true });
             }
         }

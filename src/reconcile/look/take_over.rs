@@ -20,7 +20,9 @@ impl Look<'_> {
                 return false;
             }
         };
-        let Some(patch) = adopt::take_over(&found, self.key, &self.uid) else { return true };
+        let Some(patch) = adopt::take_over(watched, &found, self.key, &self.uid) else {
+            return true;
+        };
         match self.worker.cluster.merge(&resource, place, &patch, false).await {
             Ok(object) => {
                 let verb = if self.worker.dry_run { "would take over" } else { "took over" };

@@ -9,6 +9,7 @@ use super::{Changed, End, Look, PROBLEMS_SHOWN, Problem, Report};
 use crate::api;
 use crate::reconcile::kinds::Watched;
 use crate::reconcile::live::Owner;
+use crate::reconcile::plan;
 use crate::reconcile::source;
 use crate::reconcile::status::{self, Facts, Said};
 use crate::render::{Rendered, Resolved};
@@ -34,7 +35,11 @@ impl Look<'_> {
                 let certificate = rendered.certificates().next().map(ResourceExt::name_any);
                 let secret = &kubeconfig.spec.secret_ref.name;
                 let live = self.world.get(Watched::Secret, &self.key.namespace, secret);
-                let written = live.is_some_and(|it| it.owner(self.key, &self.uid) == Owner::Source);
+                let written = live.is_some_and(|it| match it.owner(self.key, &self.uid) {
+                    Owner::Source => true,
+                    Owner::Nobody => plan::is_written_by_operator(it),
+                    _ => false,
+                });
                 facts.available = status::kubeconfig_secret(
                     &certificate.unwrap_or_default(),
                     ready,
@@ -62,7 +67,10 @@ impl Look<'_> {
             let live = self.world.get(Watched::Deployment, &self.key.namespace, &name);
             let tree = live.map(|it| it.tree(Watched::Deployment));
             let waits = (!facts.reconciled.holds).then_some(facts.reconciled.message.as_str());
-            facts.available = status::deployment(&name, tree.as_ref(), waits);
+            facts.available = match &tree {
+                Some(_) if self.worker.without_pods => status::no_workloads(&name),
+                _ => status::deployment(&name, tree.as_ref(), waits),
+            };
         } else if facts.available.message.is_empty() {
             let reconciled = &facts.reconciled;
             facts.available =

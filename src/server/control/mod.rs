@@ -42,6 +42,8 @@ pub struct Kind {
     pub resource: ResourceType,
     /// What is particular to it.
     pub rules: Rules,
+    /// The fields that a list can be narrowed by, besides name and namespace.
+    pub fields: &'static [&'static str],
 }
 
 impl Control {

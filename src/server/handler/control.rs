@@ -5,13 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::join_all;
 use http::{Response, StatusCode, header};
-use hyper::body::Incoming as Stream;
 
 use super::object::{DeleteOptions, deleted, suffix, unavailable, unstored};
 use super::patch::{check_version, left_unreadable, refused};
 use super::{Answer, Call, REPLANS_MAX, Shape, json_response, sent};
 use crate::model::Revision;
-use crate::server::body::Body;
+use crate::server::body::{Body, Sent};
 use crate::server::control::Control;
 use crate::server::encode::ListMetadata;
 use crate::server::path::CONTROL_HOME;
@@ -29,7 +28,7 @@ impl Call<'_> {
         &self,
         control: &Control,
         verb: &'static str,
-        body: Stream,
+        body: Sent,
     ) -> Result<Response<Body>, ApiError> {
         let answer = match verb {
             "get" => return self.get().await,

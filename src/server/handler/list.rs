@@ -9,7 +9,7 @@ use crate::store::Origin;
 use crate::view::{Entry, Filter, Recall, Scope, Snapshot};
 
 use super::token::Token;
-use super::{Call, Shape, json_response};
+use super::{Call, Plane, Shape, json_response};
 use crate::server::body::Body;
 use crate::server::encode::ListMetadata;
 use crate::server::query::{ListOptions, Matching};
@@ -86,6 +86,13 @@ impl Call<'_> {
     pub(super) fn filter(&self, options: &ListOptions) -> Result<Filter, ApiError> {
         if options.fields.asks_for_namespace() && !self.served.kind.namespaced {
             return Err(ApiError::bad_request("field label not supported: metadata.namespace"));
+        }
+        let known = match &self.app.plane {
+            Plane::Cache(_) => &[][..],
+            Plane::Control(control) => control.kind(&self.served.key)?.fields,
+        };
+        if let Some(field) = options.fields.unknown(known) {
+            return Err(ApiError::bad_request(format!("field label not supported: {field}")));
         }
         let mut scope = self.scope();
         scope.name = options.fields.name().map(str::to_owned);

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use hyper::body::Incoming as Stream;
+use hyper::body::Incoming;
 
 use crate::model::{Access as TypeAccess, Cluster, ClusterName, Revision, Shard, ShardName};
 use crate::shutdown::Shutdown;
@@ -30,7 +30,7 @@ use super::Flavor;
 use super::accept::{self, Form, Shape};
 use super::admission;
 use super::auth::{Access, Asked, Identity, forbidden_message};
-use super::body::Body;
+use super::body::{Body, Sent};
 use super::conn::limits::SEND_BUFFER_BYTES;
 use super::conn::{Handler, Peer};
 use super::control::Control;
@@ -130,9 +130,9 @@ impl App {
 
     async fn answer(
         &self,
-        peer: &Peer,
+        identity: Identity,
         head: &http::request::Parts,
-        body: Stream,
+        body: Sent,
         seen: &mut Seen,
     ) -> Result<Response<Body>, ApiError> {
         if !self.options.synthetic_delay.is_zero() {
@@ -140,7 +140,6 @@ impl App {
         }
         let route = path::parse(head.uri.path(), self.options.flavor)?;
         let query = Query::parse(head.uri.query().unwrap_or_default());
-        let identity = peer.identity();
         match route {
             Route::Health(check) => Ok(self.health(check, None, &query)),
             Route::Metrics => {
@@ -193,7 +192,7 @@ impl App {
         &self,
         asked: Asking<'_>,
         scoped: &Scoped,
-        body: Stream,
+        body: Sent,
     ) -> Result<Response<Body>, ApiError> {
         if let Endpoint::Resource(resource) = &scoped.endpoint {
             return self.resource(asked, scoped, resource, body).await;
@@ -209,7 +208,7 @@ impl App {
         asked: Asking<'_>,
         scoped: &Scoped,
         path: &ResourcePath,
-        body: Stream,
+        body: Sent,
     ) -> Result<Response<Body>, ApiError> {
         let Asking { identity, query, head, seen } = asked;
         let verb = verb_of(&head.method, path, query);
@@ -306,13 +305,26 @@ impl App {
 }
 
 impl Handler for App {
-    async fn handle(self: Arc<Self>, peer: Peer, request: Request<Stream>) -> Response<Body> {
+    async fn handle(self: Arc<Self>, peer: Peer, request: Request<Incoming>) -> Response<Body> {
+        let compress = self.options.compress.for_client(&peer);
+        self.respond(peer.identity(), compress, request.map(Sent::Network)).await
+    }
+}
+
+impl App {
+    /// Answers a request of somebody who is known already.
+    pub(super) async fn respond(
+        &self,
+        identity: Identity,
+        compress: bool,
+        request: Request<Sent>,
+    ) -> Response<Body> {
         let (head, body) = request.into_parts();
         let is_head = head.method == Method::HEAD;
         let begun = Instant::now();
         let mut seen = Seen::new(&self.metrics, &head.method);
-        let presentation = Presentation::wanted(&head, self.options.compress.for_client(&peer));
-        let answer = self.answer(&peer, &head, body, &mut seen).await;
+        let presentation = Presentation::wanted(&head, compress);
+        let answer = self.answer(identity, &head, body, &mut seen).await;
         let response = answer.unwrap_or_else(ApiError::into_response);
         let mut response = presentation.apply(response).await;
         let Seen { labels, verb, scope } = seen;
@@ -498,7 +510,7 @@ impl Call<'_> {
         Ok(())
     }
 
-    async fn run(&self, verb: &'static str, body: Stream) -> Result<Response<Body>, ApiError> {
+    async fn run(&self, verb: &'static str, body: Sent) -> Result<Response<Body>, ApiError> {
         if let Plane::Control(control) = &self.app.plane {
             return self.run_on(control, verb, body).await;
         }

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::body::Incoming as Stream;
 
 use super::Call;
 use super::apply::APPLY;
+use crate::server::body::Sent;
 use crate::server::plan::{FieldValidation, Incoming, Subject};
 use crate::server::status::{ApiError, Problem, Qualified, quoted};
 
@@ -115,7 +115,7 @@ fn json_of_yaml(body: &Bytes) -> Result<Bytes, ApiError> {
 }
 
 /// Reads the whole body of a request, within bounds.
-pub(super) async fn read(body: Stream) -> Result<Bytes, ApiError> {
+pub(super) async fn read(body: Sent) -> Result<Bytes, ApiError> {
     match Limited::new(body, BODY_BYTES_MAX).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(ApiError::too_large(BODY_BYTES_MAX)),

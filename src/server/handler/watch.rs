@@ -273,7 +273,7 @@ impl Watch {
         let out = &mut self.out;
         for path in self.gone.by_ref() {
             let (_, _, namespace, name) = split_path(&path);
-            if !self.cursor.filter().fields.matches(namespace, name) {
+            if !self.cursor.filter().fields.matches(namespace, name, b"") {
                 continue;
             }
             let Some(entry) = self.shade.entry(&path, revision) else { continue };

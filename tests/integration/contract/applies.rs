@@ -155,6 +155,16 @@ fn what_is_applied_must_be_an_object_of_the_type() {
                 .patch(APPLY_PATCH, r#"{"apiVersion":"apis.kcp.io/v1alpha1","kind":"APIExport","metadata":{"name":"one","namespace":"n"},"spec":{"b":1}}"#)
                 .query(me)
                 .told("201 /metadata/namespace=- /spec={\"b\":1}"),
+        ],
+    );
+}
+
+#[test]
+fn what_is_applied_must_be_made_as_objects_are() {
+    let me = "?fieldManager=me";
+    check(
+        "apply-fields",
+        &[
             row("fields of the metadata that nobody knows")
                 .patch(APPLY_PATCH, r#"{"apiVersion":"apis.kcp.io/v1alpha1","kind":"APIExport","metadata":{"name":"one","bogus":1}}"#)
                 .query(me)
@@ -443,4 +453,33 @@ fn who_applies_nothing_any_more_owns_nothing() {
         )
         .apply("?fieldManager=a", "{}", "200 /rules=- /metadata/managedFields=-")
         .check("apply-story-nothing");
+}
+
+#[test]
+fn many_who_apply_at_once_lose_nothing() {
+    let server = Server::shared();
+    let target = format!("{}/one", at("amber", "apply-race", EXPORTS.collection));
+    let codes: Vec<u16> = std::thread::scope(|scope| {
+        let applied = (0..8).map(|number| {
+            let (server, target) = (&server, &target);
+            scope.spawn(move || {
+                let body = json!({"apiVersion": EXPORTS.api_version, "kind": EXPORTS.name,
+                    "metadata": {"name": "one"}, "spec": {format!("f{number}"): number}});
+                let request = Request::new("PATCH", format!("{target}?fieldManager=m{number}"))
+                    .header("Content-Type", APPLY_PATCH)
+                    .body(body.to_string());
+                server.admin().send(&request).status
+            })
+        });
+        let applied: Vec<_> = applied.collect();
+        applied.into_iter().map(|it| it.join().unwrap()).collect()
+    });
+    // One made it, and the others found it there, however often they had to look.
+    assert_eq!(codes.iter().filter(|it| **it == 201).count(), 1, "{codes:?}");
+    assert_eq!(codes.iter().filter(|it| **it == 200).count(), 7, "{codes:?}");
+    let object = server.admin().get(&target).object(200);
+    for number in 0..8 {
+        assert_eq!(object["spec"][format!("f{number}")], number);
+    }
+    assert_eq!(object["metadata"]["managedFields"].as_array().map(Vec::len), Some(8));
 }

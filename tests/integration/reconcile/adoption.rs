@@ -1,5 +1,7 @@
 //! kcp-operator: beside it, and after it.
 
+use std::collections::BTreeMap;
+
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
@@ -7,6 +9,7 @@ use serde_json::{Value, json};
 use super::{CERTIFICATES, DEMO, DEPLOYMENTS, Scene, definition};
 
 const ROOTS: &str = "rootshards.operator.kcp.io";
+const KUBECONFIGS: &str = "kubeconfigs.operator.kcp.io";
 const COMPILED: &str = "compiledrootshards.deploy.operator.kcp.io";
 
 #[test]
@@ -49,7 +52,8 @@ fn the_loop_does_not_begin_beside_kcp_operator() {
     );
 }
 
-/// Makes what kcp-operator makes of a root shard: our own, with its owners and its manager.
+/// Makes what kcp-operator makes of a root shard and a kubeconfig: our own, with its owners and
+/// its manager.
 fn as_the_operator_left_it(scene: &Scene) {
     scene.cluster.put(&definition(
         "deploy.operator.kcp.io",
@@ -60,7 +64,16 @@ fn as_the_operator_left_it(scene: &Scene) {
     scene.cache("cache");
     scene.root();
     let running = scene.start();
+    scene.put(
+        "Kubeconfig",
+        "admin",
+        json!({
+            "target": { "rootShardRef": { "name": "root" } }, "username": "admin",
+            "validity": "24h", "secretRef": { "name": "admin-kubeconfig" },
+        }),
+    );
     scene.until_phase(ROOTS, "root", "Running");
+    scene.until_phase(KUBECONFIGS, "admin", "Ready");
     running.kill();
     let root = scene.get(ROOTS, "root").unwrap();
     let compiled = scene.cluster.put_as(
@@ -77,33 +90,60 @@ fn as_the_operator_left_it(scene: &Scene) {
         "apiVersion": "deploy.operator.kcp.io/v1alpha1", "kind": "CompiledRootShard", "name": "root",
         "uid": compiled["metadata"]["uid"], "controller": true, "blockOwnerDeletion": true,
     }]);
+    // Pods have the revisions of what they mount, which comes first.
+    let mut revisions = BTreeMap::new();
     for (of, workload) in [
-        (DEPLOYMENTS, true),
         ("services", true),
         ("configmaps", true),
         ("secrets", false),
         (CERTIFICATES, false),
         ("issuers.cert-manager.io", false),
+        (DEPLOYMENTS, true),
     ] {
         for mut object in scene.cluster.list(of) {
             let metadata = object["metadata"].as_object_mut().unwrap();
-            if metadata.get("ownerReferences").and_then(|it| it[0]["kind"].as_str())
-                != Some("RootShard")
-            {
-                continue;
+            let revision = metadata["resourceVersion"].clone();
+            match metadata.get("ownerReferences").and_then(|it| it[0]["kind"].as_str()) {
+                Some("RootShard") if workload => {
+                    metadata.insert("ownerReferences".into(), owner.clone());
+                }
+                Some("RootShard") => {}
+                // What it makes of a kubeconfig is nobody's.
+                Some("Kubeconfig") => drop(metadata.remove("ownerReferences")),
+                _ => continue,
             }
             metadata.remove("managedFields");
             for server_own in ["uid", "resourceVersion", "creationTimestamp", "generation"] {
                 metadata.remove(server_own);
             }
-            if workload {
-                metadata.insert("ownerReferences".into(), owner.clone());
-            }
             let name = metadata["name"].as_str().unwrap().to_owned();
+            if let Some(labels) = object.pointer_mut("/spec/template/metadata/labels") {
+                for (_, label) in labels.as_object_mut().unwrap() {
+                    if let Some(new) = revisions.get(label.as_str().unwrap()) {
+                        *label = Value::clone(new);
+                    }
+                }
+            }
             scene.cluster.delete(of, DEMO, &name);
-            scene.cluster.put_as("manager", &object);
+            let by = if name.starts_with("kubeconfig-cert") && of == "secrets" {
+                "cert-manager"
+            } else {
+                "manager"
+            };
+            let made = scene.cluster.put_as(by, &object);
+            let made = made["metadata"]["resourceVersion"].clone();
+            revisions.insert(revision.as_str().unwrap().to_owned(), made);
         }
     }
+    scene.cluster.put_as(
+        "manager",
+        &json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "name": "root-of-old", "namespace": DEMO, "ownerReferences": owner },
+            "data": { "a": "b" },
+        }),
+    );
+    scene.run_pods();
 }
 
 #[test]
@@ -111,15 +151,23 @@ fn what_kcp_operator_made_is_left_alone_until_it_is_adopted() {
     let scene = Scene::new();
     as_the_operator_left_it(&scene);
     let before = scene.get(DEPLOYMENTS, "root-kcp").unwrap();
+    let pods = scene.cluster.list(DEPLOYMENTS);
     // It gives Certificates to the source itself, and they are as much its own.
     let fields = || {
-        let certificate = scene.get(CERTIFICATES, "root-server").unwrap();
-        certificate["metadata"]["managedFields"].clone()
+        let all = [
+            (CERTIFICATES, "root-server"),
+            (CERTIFICATES, "kubeconfig-cert-admin"),
+            ("secrets", "admin-kubeconfig"),
+            ("secrets", "kubeconfig-cert-admin"),
+        ];
+        all.map(|(of, name)| scene.get(of, name).unwrap()["metadata"].clone())
     };
     let written = fields();
     let running = scene.start();
     let message = scene.until_reason(ROOTS, "root", "Reconciled", "OwnedByOther");
     assert!(message.contains("belongs to kcp-operator; take it over with `--adopt`"), "{message}");
+    scene.until_reason(KUBECONFIGS, "admin", "Reconciled", "OwnedByOther");
+    assert_eq!(scene.phase(KUBECONFIGS, "admin").as_deref(), Some("Ready"), "it is as it was");
     let after = scene.get(DEPLOYMENTS, "root-kcp").unwrap();
     assert_eq!(after["spec"], before["spec"]);
     assert_eq!(fields(), written);
@@ -151,8 +199,16 @@ fn what_kcp_operator_made_is_left_alone_until_it_is_adopted() {
         (DEPLOYMENTS, "root-proxy"),
         ("services", "root-kcp"),
         ("configmaps", "root-proxy-config"),
+        // What we do not render is not left without an owner either.
+        ("configmaps", "root-of-old"),
         (CERTIFICATES, "root-server"),
     ] {
+        if of == DEPLOYMENTS {
+            let generation = |it: &Value| it["metadata"]["generation"].clone();
+            let [before, after] = [&pods, &scene.cluster.list(of)]
+                .map(|all| all.iter().map(generation).collect::<Vec<_>>());
+            assert_eq!(after, before, "no pod rolls");
+        }
         let object = scene.get(of, name).unwrap_or_else(|| panic!("{name} has gone with it"));
         let owners = object["metadata"]["ownerReferences"].as_array().unwrap();
         assert_eq!((owners.len(), &owners[0]["uid"]), (1, &root["metadata"]["uid"]), "{name}");
@@ -160,7 +216,11 @@ fn what_kcp_operator_made_is_left_alone_until_it_is_adopted() {
     let after = scene.get(DEPLOYMENTS, "root-kcp").unwrap();
     assert_eq!(after["metadata"]["uid"], before["metadata"]["uid"], "it is the same object");
     // Their fields became ours: what we render no longer goes with the next apply.
-    let patches = scene.cluster.take_requests().into_iter().filter(|it| {
+    let requests = scene.cluster.take_requests();
+    let deleted = requests.iter().rev().find(|it| it.method == "DELETE").unwrap();
+    assert!(deleted.path.ends_with("/compiledrootshards/root"), "{}", deleted.path);
+    assert_eq!(deleted.body["propagationPolicy"], "Orphan", "nothing goes with it");
+    let patches = requests.into_iter().filter(|it| {
         it.method == "PATCH"
             && it.path.ends_with("/deployments/root-kcp")
             && !it.query.contains_key("dryRun")

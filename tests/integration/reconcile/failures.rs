@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{CERTIFICATES, DEMO, DEPLOYMENTS, Scene, root_spec};
-use crate::support::{Effect, Fault, eventually};
+use crate::support::{Effect, Fault, Requested, eventually};
 
 const CACHES: &str = "cacheservers.operator.kcp.io";
 const ROOTS: &str = "rootshards.operator.kcp.io";
@@ -36,6 +36,11 @@ fn a_broken_object_is_told_where_it_is_broken_and_stops_nobody_else() {
     let message = scene.until_reason(SHARDS, "astray", "RootShard", "InvalidReference");
     assert!(message.contains("`root`"), "{message}");
     scene.until_phase(CACHES, "cache", "Running");
+
+    let warned = |it: &Value| it["type"] == "Warning" && it["reason"] == "InvalidSpec";
+    eventually("a warning", || {
+        scene.cluster.list("events.events.k8s.io").iter().any(warned).then_some(())
+    });
 
     // Words follow what is so.
     scene.put("CacheServer", "wrong", json!({ "certificates": {}, "clusterDomain": 5 }));
@@ -97,6 +102,60 @@ fn a_secret_that_is_missing_or_no_pem_is_named() {
 }
 
 #[test]
+fn a_server_waits_for_what_it_mounts() {
+    let scene = Scene::new();
+    scene.put(
+        "CacheServer",
+        "cache",
+        json!({
+            "certificates": { "issuerRef": { "name": "ca", "kind": "ClusterIssuer" } },
+            "extraVolumes": [{ "name": "more", "secret": { "secretName": "more" } }],
+            "extraVolumeMounts": [{ "name": "more", "mountPath": "/more" }],
+        }),
+    );
+    let _running = scene.start();
+    let message = scene.until_reason(CACHES, "cache", "Reconciled", "WaitingForMounts");
+    assert_eq!(message, "the Deployment `cache-cache-server` waits for the Secret `more`");
+    assert_eq!(scene.get(DEPLOYMENTS, "cache-cache-server"), None);
+    assert!(scene.get("services", "cache-cache-server").is_some(), "the rest goes on");
+    scene.cluster.put(&json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "more", "namespace": DEMO },
+    }));
+    scene.until_phase(CACHES, "cache", "Running");
+}
+
+#[test]
+fn servers_go_on_with_the_cas_that_they_have() {
+    let scene = Scene::new();
+    let pem = super::CA.0.cert_pem();
+    let bundle = |text: &str| {
+        scene.cluster.put(&json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "users-ca", "namespace": DEMO },
+            "data": { "tls.crt": STANDARD.encode(text) },
+        }));
+    };
+    bundle(&pem);
+    scene.cache("cache");
+    let mut spec = root_spec();
+    spec["caBundleSecretRef"] = json!({ "name": "users-ca" });
+    spec["clientCABundleRef"] = json!({ "name": "users-ca" });
+    scene.put("RootShard", "root", spec);
+    let _running = scene.start();
+    scene.until_phase(ROOTS, "root", "Running");
+    let mounted = || {
+        ["root-merged-ca-bundle", "root-merged-client-ca"]
+            .map(|it| scene.get("secrets", it).unwrap()["data"].clone())
+    };
+    let before = (mounted(), scene.get(DEPLOYMENTS, "root-kcp").unwrap()["spec"].clone());
+    bundle("-----BEGIN CERTIFICATE-----\nbm90aGluZw==\n-----END CERTIFICATE-----\n");
+    let message = scene.until_reason(ROOTS, "root", "Reconciled", "InvalidSecret");
+    assert!(message.contains("spec.clientCABundleRef: `tls.crt` of the Secret"), "{message}");
+    let after = (mounted(), scene.get(DEPLOYMENTS, "root-kcp").unwrap()["spec"].clone());
+    assert_eq!(after, before);
+    assert_eq!(scene.phase(ROOTS, "root").as_deref(), Some("Running"));
+}
+
+#[test]
 fn an_object_of_somebody_else_is_left_alone() {
     let scene = Scene::new();
     let theirs = json!({
@@ -125,14 +184,84 @@ fn an_object_of_somebody_else_is_left_alone() {
 #[test]
 fn what_is_forbidden_is_tried_again_until_it_is_allowed() {
     let scene = Scene::new();
-    scene.cluster.deny("patch", "services");
+    // The one is applied before the other: nobody waits for what fails.
+    for (denied, kind, goes_on) in
+        [("deployments", "Deployment", "services"), ("services", "Service", DEPLOYMENTS)]
+    {
+        let cache = format!("without-{denied}");
+        scene.cluster.deny("patch", denied);
+        scene.cache(&cache);
+        let running = scene.start();
+        let message = scene.until_reason(CACHES, &cache, "Reconciled", "Forbidden");
+        let told = format!("{kind} `{cache}-cache-server` was not applied");
+        assert!(message.contains(&told), "{message}");
+        assert!(scene.get(goes_on, &format!("{cache}-cache-server")).is_some());
+        // Later each time, and though nothing happens meanwhile.
+        eventually("another try", || running.said().contains("retry_in=2s").then_some(()));
+        scene.cluster.allow_all();
+        scene.until_reason(CACHES, &cache, "Reconciled", "Applied");
+    }
+}
+
+#[test]
+fn a_status_that_was_written_beside_is_written_again() {
+    let scene = Scene::new();
     scene.cache("cache");
     let _running = scene.start();
-    let message = scene.until_reason(CACHES, "cache", "Reconciled", "Forbidden");
-    assert!(message.contains("Service `cache-cache-server` was not applied"), "{message}");
-    assert!(scene.get(DEPLOYMENTS, "cache-cache-server").is_some(), "the rest goes on");
+    scene.until_phase(CACHES, "cache", "Running");
+    let conflict = Effect::Refuse { code: 409, retry_after: None };
+    scene.cluster.fail(Fault::on("PATCH", "/cacheservers/cache/status").with(conflict));
+    let mut status = scene.get(DEPLOYMENTS, "cache-cache-server").unwrap()["status"].clone();
+    status["readyReplicas"] = 0.into();
+    scene.cluster.set_status(DEPLOYMENTS, DEMO, "cache-cache-server", &status);
+    eventually("the truth", || (scene.phase(CACHES, "cache")? == "Provisioning").then_some(()));
+}
+
+#[test]
+fn nothing_is_collected_while_something_else_fails() {
+    let scene = Scene::new();
+    scene.cluster.put(&json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "users-ca", "namespace": DEMO },
+        "data": { "tls.crt": STANDARD.encode(super::CA.0.cert_pem()) },
+    }));
+    scene.cache("cache");
+    let mut spec = root_spec();
+    spec["caBundleSecretRef"] = json!({ "name": "users-ca" });
+    scene.put("RootShard", "root", spec);
+    let running = scene.start();
+    scene.until_phase(ROOTS, "root", "Running");
+    running.kill();
+
+    // Pods that still need it may be there for as long as the new ones are not.
+    scene.root();
+    scene.cluster.deny("patch", "deployments");
+    let _running = scene.start();
+    let message = scene.until_reason(ROOTS, "root", "Reconciled", "Forbidden");
+    assert!(message.contains("Deployment `root-kcp` was not applied"), "{message}");
+    assert!(scene.get("secrets", "root-merged-ca-bundle").is_some());
     scene.cluster.allow_all();
-    scene.until_reason(CACHES, "cache", "Reconciled", "Applied");
+    scene.until("the bundle to go", || {
+        scene.get("secrets", "root-merged-ca-bundle").is_none().then_some(())
+    });
+}
+
+#[test]
+fn an_object_that_an_apply_cannot_mend_is_replaced() {
+    let scene = Scene::new();
+    scene.cache("cache");
+    let _running = scene.start();
+    scene.until_phase(CACHES, "cache", "Running");
+    let mut service = scene.get("services", "cache-cache-server").unwrap();
+    service["spec"]["ports"][0]["port"] = 1234.into();
+    // By its key it is another port now, and of two with one name a server says this.
+    let path = "/services/cache-cache-server";
+    let refused = Effect::Refuse { code: 422, retry_after: None };
+    scene.cluster.fail(Fault::on("PATCH", path).with(refused));
+    scene.cluster.put_as("kubectl-edit", &service);
+    scene.until("the port to be right, and the only one", || {
+        let ports = scene.get("services", "cache-cache-server")?["spec"]["ports"].clone();
+        (ports[0]["port"] == 6443 && ports[1].is_null()).then_some(())
+    });
 }
 
 #[test]
@@ -256,6 +385,55 @@ fn one_of_two_loops_works_and_the_other_takes_its_place() {
     // Whoever took it is silent, so it comes back.
     scene.until_phase(CACHES, "three", "Running");
     assert!(scene.cluster.list(CERTIFICATES).len() >= 9);
+}
+
+/// Waits until a loop has looked at the lease so many times more.
+fn until_asked_for_the_lease(scene: &Scene, times: usize) {
+    let before = scene.cluster.requests().len();
+    eventually("a look at the lease", || {
+        let requests = scene.cluster.requests();
+        let asked = requests[before..].iter().filter(|it| it.path.contains("/leases/"));
+        (asked.count() >= times).then_some(())
+    });
+}
+
+fn writes(scene: &Scene) -> Vec<String> {
+    let is_write = |it: &Requested| it.method != "GET" && !it.path.contains("/leases");
+    let requests = scene.cluster.take_requests().into_iter().filter(is_write);
+    requests.map(|it| format!("{} {}", it.method, it.path)).collect()
+}
+
+#[test]
+fn without_the_lease_nothing_is_changed() {
+    let scene = Scene::new();
+    let lease = |holder: &str| {
+        scene.cluster.put(&json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": { "name": "reconcile.kcpctl.io", "namespace": DEMO },
+            "spec": { "holderIdentity": holder, "leaseDurationSeconds": 3600 },
+        }));
+    };
+    lease("somebody");
+    scene.cache("one");
+    let running = scene.start_with(&["--leader-elect"]);
+    let known = "everything is known";
+    eventually("all to be known", || running.said().contains(known).then_some(()));
+    until_asked_for_the_lease(&scene, 2);
+    assert_eq!(writes(&scene), [""; 0]);
+    lease("");
+    scene.until_phase(CACHES, "one", "Running");
+
+    // A lease that cannot be renewed is soon another's.
+    for method in ["GET", "PUT"] {
+        scene.cluster.fail(Fault::on(method, "/leases").times(usize::MAX));
+    }
+    eventually("the loss", || running.said().contains("the lease is lost").then_some(()));
+    scene.cluster.take_requests();
+    scene.cache("two");
+    until_asked_for_the_lease(&scene, 2);
+    assert_eq!(writes(&scene), [""; 0]);
+    scene.cluster.heal();
+    scene.until_phase(CACHES, "two", "Running");
 }
 
 #[test]

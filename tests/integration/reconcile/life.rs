@@ -8,8 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{CERTIFICATES, DEMO, DEPLOYMENTS, Scene, root_spec, shard_spec};
-use crate::support::eventually;
+use super::{CERTIFICATES, DEMO, DEPLOYMENTS, Loop, Scene, root_spec, shard_spec};
+use crate::support::{Fault, eventually};
 
 const ROOTS: &str = "rootshards.operator.kcp.io";
 const SHARDS: &str = "shards.operator.kcp.io";
@@ -21,6 +21,15 @@ fn get(address: &str, path: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
+}
+
+/// Where a loop serves its health.
+fn listens(running: &Loop) -> String {
+    eventually("the address", || {
+        let said = running.said();
+        let line = said.lines().find(|it| it.contains("serving health"))?.to_owned();
+        Some(line.split("address=").nth(1)?.trim().to_owned())
+    })
 }
 
 #[test]
@@ -75,15 +84,19 @@ fn an_installation_comes_up_and_nothing_is_applied_twice() {
     assert_eq!(signed["metadata"]["ownerReferences"][0]["kind"], "Kubeconfig", "it goes with it");
     eventually("an event", || {
         let events = scene.cluster.list("events.events.k8s.io");
-        let of_root = |it: &&Value| it["regarding"]["kind"] == "RootShard";
-        events.iter().filter(of_root).any(|it| it["reason"] == "ReplicasUp").then_some(())
+        let is_told = |reason: &str, part: &str| {
+            events.iter().any(|it| {
+                it["regarding"]["kind"] == "RootShard"
+                    && it["type"] == "Normal"
+                    && it["reason"] == reason
+                    && it["note"].as_str().is_some_and(|it| it.contains(part))
+            })
+        };
+        let told = is_told("ReplicasUp", "root-kcp");
+        (told && is_told("Changed", "created Deployment root-kcp")).then_some(())
     });
 
-    let address = eventually("the address", || {
-        let said = running.said();
-        let line = said.lines().find(|it| it.contains("serving health"))?.to_owned();
-        Some(line.split("address=").nth(1)?.trim().to_owned())
-    });
+    let address = listens(&running);
     assert!(get(&address, "/livez").starts_with("HTTP/1.1 200"));
     assert!(get(&address, "/readyz").starts_with("HTTP/1.1 200"));
     assert!(get(&address, "/elsewhere").starts_with("HTTP/1.1 404"));
@@ -112,6 +125,21 @@ fn an_installation_comes_up_and_nothing_is_applied_twice() {
     };
     eventually("looks that write nothing", quiet);
     assert_eq!(running.stop(), Some(0));
+}
+
+#[test]
+fn it_is_alive_before_it_is_ready() {
+    let scene = Scene::new();
+    scene.cluster.fail(Fault::on("GET", "/secrets").times(usize::MAX));
+    let running = scene.start_with(&["--listen", "127.0.0.1:0"]);
+    let address = listens(&running);
+    assert!(get(&address, "/livez").starts_with("HTTP/1.1 200"));
+    let answer = get(&address, "/readyz");
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("not all known yet"), "{answer}");
+    scene.cluster.heal();
+    eventually("the loop to be ready", || {
+        get(&address, "/readyz").starts_with("HTTP/1.1 200").then_some(())
+    });
 }
 
 #[test]
@@ -174,7 +202,7 @@ fn what_is_no_longer_rendered_is_collected() {
     scene.put("RootShard", "root", spec);
     let running = scene.start();
     scene.until_phase(ROOTS, "root", "Running");
-    assert!(scene.get("secrets", "root-merged-ca-bundle").is_some());
+    let bundle = scene.get("secrets", "root-merged-ca-bundle").unwrap();
     // Also by another life of the loop, which remembers nothing.
     running.kill();
     scene.root();
@@ -182,6 +210,10 @@ fn what_is_no_longer_rendered_is_collected() {
     scene.until("the bundle to go", || {
         scene.get("secrets", "root-merged-ca-bundle").is_none().then_some(())
     });
+    let requests = scene.cluster.requests();
+    let deleted = requests.iter().find(|it| it.method == "DELETE").unwrap();
+    // Somebody may have made another one of that name meanwhile.
+    assert_eq!(deleted.body["preconditions"]["uid"], bundle["metadata"]["uid"]);
     let mounted = scene.until("pods without it", || {
         let text = scene.get(DEPLOYMENTS, "root-kcp")?.to_string();
         (!text.contains("merged-ca-bundle")).then_some(text)

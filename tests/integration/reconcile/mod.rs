@@ -4,6 +4,7 @@
 //! and plays those that a real cluster would have: cert-manager, the controller of Deployments.
 
 mod adoption;
+mod changes;
 mod failures;
 mod kcp;
 mod life;

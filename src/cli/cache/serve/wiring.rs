@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::control::Plane;
+use super::control::{Plane, Work};
 use super::memory::Budget;
 use super::pulse::Pulse;
 use super::settings::Settings;
+use super::talk::Talk;
 use crate::error::{CliError, Kind};
 use crate::server::bootstrap::{self, BootstrapError};
 use crate::server::metrics::{Metrics, StoreFacts};
@@ -33,6 +34,7 @@ const ETCD_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Server {
     view: Arc<View>,
     plane: Option<Plane>,
+    work: Option<Work>,
     app: Arc<App>,
 }
 
@@ -100,8 +102,14 @@ impl Server {
         });
         let kind = PlaneKind::Cache(control);
         let options = options(pulse);
-        let app = App::new(Arc::clone(&view), keys, kind, metrics, options, shutdown);
-        Ok(Self { view, plane, app: Arc::new(app) })
+        let app = App::new(Arc::clone(&view), keys, kind, metrics, options, shutdown.clone());
+        let app = Arc::new(app);
+        let manifests = settings.manifests.as_ref().map(|it| it.dir.clone());
+        let work = plane.as_ref().zip(manifests).map(|(plane, manifests)| {
+            let talk = Talk::of(settings);
+            Work::begin(manifests, Arc::clone(&app), &plane.control, talk, &shutdown)
+        });
+        Ok(Self { view, plane, work, app })
     }
 
     /// What answers requests.
@@ -110,7 +118,10 @@ impl Server {
     }
 
     /// Finishes the writes that are queued.
-    pub(super) async fn close(&self) {
+    pub(super) async fn close(self) {
+        if let Some(work) = self.work {
+            work.ended().await;
+        }
         self.view.close().await;
         if let Some(plane) = &self.plane {
             plane.view.close().await;

@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::api::apps::v1 as apps;
+use k8s_openapi::api::coordination::v1 as coordination;
+use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::api::policy::v1 as policy;
 use serde_json::{Value, json};
 
 use crate::api;
@@ -21,10 +25,23 @@ struct Row {
     /// Whether the server numbers what it asks for, and keeps its status apart.
     reconciled: bool,
     columns: &'static [(&'static str, &'static str)],
+    /// Makes the schema, if it is known.
+    schema: Option<fn() -> Value>,
     description: &'static str,
 }
 
 const READY: (&str, &str) = ("Ready", ".status.conditions[?(@.type==\"Ready\")].status");
+
+/// What a reader of an object's events narrows them by.
+const EVENT_FIELDS: [&str; 7] = [
+    "involvedObject.kind",
+    "involvedObject.name",
+    "involvedObject.namespace",
+    "involvedObject.uid",
+    "involvedObject.apiVersion",
+    "reason",
+    "type",
+];
 
 const ROWS: [Row; 11] = [
     Row {
@@ -36,6 +53,7 @@ const ROWS: [Row; 11] = [
         namespaced: false,
         reconciled: false,
         columns: &[("Status", ".status.phase")],
+        schema: Some(api::kubernetes_schema::<core::Namespace>),
         description: "A place for the objects of one installation.",
     },
     Row {
@@ -47,6 +65,7 @@ const ROWS: [Row; 11] = [
         namespaced: true,
         reconciled: false,
         columns: &[("Type", ".type")],
+        schema: Some(api::kubernetes_schema::<core::Secret>),
         description: "Keys, certificates and kubeconfigs.",
     },
     Row {
@@ -58,6 +77,7 @@ const ROWS: [Row; 11] = [
         namespaced: true,
         reconciled: false,
         columns: &[],
+        schema: Some(api::kubernetes_schema::<core::ConfigMap>),
         description: "Files that servers read.",
     },
     Row {
@@ -69,6 +89,7 @@ const ROWS: [Row; 11] = [
         namespaced: true,
         reconciled: false,
         columns: &[("Type", ".spec.type"), ("Cluster-IP", ".spec.clusterIP")],
+        schema: Some(api::kubernetes_schema::<core::Service>),
         description: "A name under which servers are reached.",
     },
     Row {
@@ -85,6 +106,7 @@ const ROWS: [Row; 11] = [
             ("Object", ".involvedObject.name"),
             ("Message", ".message"),
         ],
+        schema: Some(api::kubernetes_schema::<core::Event>),
         description: "Something that has happened to an object.",
     },
     Row {
@@ -96,6 +118,7 @@ const ROWS: [Row; 11] = [
         namespaced: true,
         reconciled: true,
         columns: &[("Replicas", ".spec.replicas"), ("Available", ".status.availableReplicas")],
+        schema: Some(api::kubernetes_schema::<apps::Deployment>),
         description: "Pods of one server. Nothing here runs them.",
     },
     Row {
@@ -110,6 +133,7 @@ const ROWS: [Row; 11] = [
             ("Min Available", ".spec.minAvailable"),
             ("Max Unavailable", ".spec.maxUnavailable"),
         ],
+        schema: Some(api::kubernetes_schema::<policy::PodDisruptionBudget>),
         description: "How many pods of one server may be away.",
     },
     Row {
@@ -121,6 +145,7 @@ const ROWS: [Row; 11] = [
         namespaced: true,
         reconciled: true,
         columns: &[READY],
+        schema: None,
         description: "Who signs certificates of one namespace.",
     },
     Row {
@@ -132,6 +157,7 @@ const ROWS: [Row; 11] = [
         namespaced: false,
         reconciled: true,
         columns: &[READY],
+        schema: None,
         description: "Who signs certificates of all namespaces.",
     },
     Row {
@@ -143,6 +169,7 @@ const ROWS: [Row; 11] = [
         namespaced: true,
         reconciled: true,
         columns: &[READY, ("Secret", ".spec.secretName")],
+        schema: None,
         description: "A certificate that is to be in a Secret.",
     },
     Row {
@@ -154,6 +181,7 @@ const ROWS: [Row; 11] = [
         namespaced: true,
         reconciled: false,
         columns: &[("Holder", ".spec.holderIdentity")],
+        schema: Some(api::kubernetes_schema::<coordination::Lease>),
         description: "Who of several does the work.",
     },
 ];
@@ -163,6 +191,7 @@ pub(super) fn kinds() -> Vec<Kind> {
     let definitions = Kind {
         resource: builtin::definition_type().clone(),
         rules: Rules { has_generation: true, ..plain() },
+        fields: &[],
     };
     let own = api::Kind::ALL.into_iter().map(own);
     ROWS.iter().map(Row::to_kind).chain(own).chain([definitions]).collect()
@@ -254,6 +283,7 @@ fn own(kind: api::Kind) -> Kind {
             }),
             ..plain()
         },
+        fields: &[],
     }
 }
 
@@ -278,6 +308,11 @@ impl Row {
             "Secret" => secret,
             _ => |_: &mut Value| {},
         };
+        let schema = self.schema.map(|make| make());
+        let structure = match &schema {
+            Some(schema) => structure(schema),
+            None => Structure::any_object().clone(),
+        };
         Kind {
             resource: ResourceType {
                 group: self.group.to_owned(),
@@ -292,7 +327,7 @@ impl Row {
                 versions: vec![Version {
                     name: self.version.to_owned(),
                     columns: self.columns.iter().map(column).chain([age]).collect(),
-                    schema: None,
+                    schema: schema.map(Arc::new),
                 }],
                 storage_version: self.version.to_owned(),
                 description: self.description.to_owned(),
@@ -303,8 +338,15 @@ impl Row {
             rules: Rules {
                 has_generation: self.reconciled,
                 complete,
+                structure,
                 is_container: self.kind == "Namespace",
                 ..plain()
+            },
+            fields: match self.kind {
+                "Event" => &EVENT_FIELDS,
+                "Secret" => &["type"],
+                "Namespace" => &["status.phase"],
+                _ => &[],
             },
         }
     }

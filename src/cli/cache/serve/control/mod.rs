@@ -1,13 +1,22 @@
 //! The control plane inside of the server: its store, its types, and what keeps it tidy.
 
+mod folder;
 mod kinds;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use kube::Client;
+use tokio::task::JoinSet;
+
+use self::folder::Folder;
+use super::talk::Talk;
 use crate::error::{CliError, Kind};
+use crate::reconcile::{self, issuer};
+use crate::server::App;
 use crate::server::control::{self, Control, SeedError};
+use crate::server::local::Local;
 use crate::shutdown::Shutdown;
 use crate::store::{AnyBackend, Embedded, EmbeddedOptions, Keyspace, Place};
 use crate::view::{EntryDraft, Options, View, serve_plain};
@@ -51,6 +60,41 @@ impl Plane {
         control::sow(&view, &control, &kinds::definitions()).await?;
         tokio::spawn(control::collect(Arc::clone(&view), Arc::clone(&control), shutdown));
         Ok(Self { view, keys, control })
+    }
+}
+
+/// What works on the control plane from within: the folder of manifests, the loop, and the
+/// issuer. They end at the drain.
+pub(super) struct Work(JoinSet<()>);
+
+impl Work {
+    /// Begins, as a client of `app`.
+    pub(super) fn begin(
+        manifests: PathBuf,
+        app: Arc<App>,
+        control: &Control,
+        talk: Talk,
+        shutdown: &Shutdown,
+    ) -> Self {
+        let client = Client::new(Local::new(app), "default");
+        let mut tasks = JoinSet::new();
+        let folder = Folder::new(manifests, client.clone(), control.types(), talk);
+        tasks.spawn(folder.follow(shutdown.clone()));
+        tasks.spawn(issuer::run(client.clone(), None, shutdown.clone()));
+        let shutdown = shutdown.clone();
+        tasks.spawn(async move {
+            let settings = reconcile::Settings { without_pods: true, ..Default::default() };
+            if let Err(error) = reconcile::run(client, &settings, shutdown).await {
+                let error = anyhow::Error::from(error);
+                tracing::error!(error = format!("{error:#}"), "the loop cannot begin");
+            }
+        });
+        Self(tasks)
+    }
+
+    /// Waits until nothing is half done.
+    pub(super) async fn ended(mut self) {
+        while self.0.join_next().await.is_some() {}
     }
 }
 

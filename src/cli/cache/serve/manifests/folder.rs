@@ -15,12 +15,12 @@ const FILES_MAX: usize = 1000;
 
 /// What a folder held at one moment.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Snapshot {
+pub(in crate::cli::cache::serve) struct Snapshot {
     files: Vec<(PathBuf, Result<String, String>)>,
 }
 
 /// Reads the manifests directly within `folder`, in the order of their names.
-pub(super) fn read(folder: &Path) -> io::Result<Snapshot> {
+pub(in crate::cli::cache::serve) fn read(folder: &Path) -> io::Result<Snapshot> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -42,6 +42,13 @@ pub(super) fn read(folder: &Path) -> io::Result<Snapshot> {
 }
 
 impl Snapshot {
+    /// The files, and what they hold or why that cannot be read.
+    pub(in crate::cli::cache::serve) fn files(
+        &self,
+    ) -> impl Iterator<Item = (&Path, &Result<String, String>)> {
+        self.files.iter().map(|(path, content)| (path.as_path(), content))
+    }
+
     /// The objects, and a line for each file that could not be read.
     pub(super) fn documents(&self) -> (Vec<Document>, Vec<String>) {
         let (mut documents, mut problems) = (Vec::new(), Vec::new());

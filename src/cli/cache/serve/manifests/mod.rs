@@ -15,7 +15,7 @@
 //! Nothing is taken away: a shard that is no longer described may still be running,
 //! so its files stay, and are no longer renewed.
 
-mod folder;
+pub(super) mod folder;
 mod follow;
 mod plan;
 #[cfg(test)]

@@ -1,0 +1,138 @@
+//! What the loop sees: each kind of source, and each kind of object that it makes.
+
+use serde_json::{Value, json};
+
+use super::{CERTIFICATES, DEMO, DEPLOYMENTS, Scene, root_spec, shard_spec};
+use crate::support::{Effect, Fault};
+
+const ROOTS: &str = "rootshards.operator.kcp.io";
+const CACHES: &str = "cacheservers.operator.kcp.io";
+const FRONTS: &str = "frontproxies.operator.kcp.io";
+
+fn front() -> Value {
+    json!({ "rootShard": { "ref": { "name": "root" } } })
+}
+
+fn views() -> Value {
+    json!({
+        "target": { "rootShardRef": { "name": "root" } },
+        "external": { "hostname": "views.example.com", "port": 6443 },
+    })
+}
+
+fn cache() -> Value {
+    json!({ "certificates": { "issuerRef": { "name": "ca", "kind": "ClusterIssuer" } } })
+}
+
+#[test]
+fn a_change_of_any_source_is_followed() {
+    let scene = Scene::new();
+    scene.installation();
+    scene.put("VirtualWorkspace", "views", views());
+    let kubeconfig = |validity: &str| {
+        let spec = json!({
+            "target": { "rootShardRef": { "name": "root" } }, "username": "admin",
+            "validity": validity, "secretRef": { "name": "admin-kubeconfig" },
+        });
+        scene.put("Kubeconfig", "admin", spec)
+    };
+    kubeconfig("24h");
+    let _running = scene.start();
+    scene.until_installed();
+    scene.until_reason("virtualworkspaces.operator.kcp.io", "views", "Reconciled", "Applied");
+    scene.until_phase("kubeconfigs.operator.kcp.io", "admin", "Ready");
+
+    for (kind, name, mut spec, deployment) in [
+        ("CacheServer", "cache", cache(), "cache-cache-server"),
+        ("RootShard", "root", root_spec(), "root-kcp"),
+        ("Shard", "one", shard_spec(), "one-shard-kcp"),
+        ("FrontProxy", "front", front(), "front-front-proxy"),
+        ("VirtualWorkspace", "views", views(), "views-virtual-workspace"),
+    ] {
+        spec["image"] = json!({ "tag": "v0.31.6" });
+        scene.put(kind, name, spec);
+        scene.until(&format!("the new version of {kind} {name}"), || {
+            let deployment = scene.get(DEPLOYMENTS, deployment)?;
+            let image = deployment.pointer("/spec/template/spec/containers/0/image")?.as_str()?;
+            image.ends_with(":v0.31.6").then_some(())
+        });
+    }
+    kubeconfig("48h");
+    scene.until("the new validity", || {
+        let found = scene.get(CERTIFICATES, "kubeconfig-cert-admin")?;
+        found["spec"]["duration"].as_str()?.starts_with("48h").then_some(())
+    });
+}
+
+#[test]
+fn an_object_of_any_type_that_goes_is_made_again() {
+    let scene = Scene::new();
+    let production = |kind: &str, name: &str, spec: Value| {
+        scene.cluster.put(&json!({
+            "apiVersion": "operator.kcp.io/v1alpha1", "kind": kind,
+            "metadata": {
+                "name": name, "namespace": DEMO,
+                "annotations": { "kcpctl.io/profile": "production" },
+            },
+            "spec": spec,
+        }));
+    };
+    production("CacheServer", "cache", cache());
+    production("RootShard", "root", root_spec());
+    production("FrontProxy", "front", front());
+    let _running = scene.start();
+    scene.until_phase(CACHES, "cache", "Running");
+    scene.until_phase(ROOTS, "root", "Running");
+    scene.until_phase(FRONTS, "front", "Running");
+    let budget = scene.cluster.list("poddisruptionbudgets.policy").pop().expect("a budget");
+    let budget = budget["metadata"]["name"].as_str().unwrap();
+    for (of, name) in [
+        ("issuers.cert-manager.io", "root-client-ca"),
+        (CERTIFICATES, "root-server"),
+        ("configmaps", "front-config"),
+        ("secrets", "cache-kubeconfig"),
+        ("services", "root-kcp"),
+        (DEPLOYMENTS, "root-proxy"),
+        ("poddisruptionbudgets.policy", budget),
+    ] {
+        let before = scene.get(of, name).unwrap_or_else(|| panic!("there is no {of} {name}"));
+        scene.cluster.delete(of, DEMO, name);
+        scene.until(&format!("{of} {name} to be there again"), || {
+            let uid = scene.get(of, name)?["metadata"]["uid"].clone();
+            (uid != before["metadata"]["uid"]).then_some(())
+        });
+    }
+}
+
+#[test]
+fn pods_roll_when_a_mounted_config_map_changes() {
+    let scene = Scene::new();
+    scene.installation();
+    let _running = scene.start();
+    scene.until_installed();
+    let pods = || scene.get(DEPLOYMENTS, "front-front-proxy").unwrap()["spec"]["template"].clone();
+    let before = pods();
+    let mut spec = front();
+    spec["additionalPathMappings"] = json!([{
+        "path": "/more", "backend": "https://more:6443",
+        "backend_server_ca": "/ca.crt", "proxy_client_cert": "/tls.crt", "proxy_client_key": "/tls.key",
+    }]);
+    scene.put("FrontProxy", "front", spec);
+    let after = scene.until("other pods", || Some(pods()).filter(|it| *it != before));
+    assert_eq!(after["spec"], before["spec"], "only a label tells them from the old ones");
+}
+
+#[test]
+fn what_the_loop_writes_itself_wakes_whoever_waits_for_it() {
+    let scene = Scene::new();
+    scene.installation();
+    let running = scene.start();
+    scene.until_installed();
+    running.kill();
+    scene.cluster.delete("secrets", DEMO, "cache-kubeconfig");
+    scene.cluster.delete(DEPLOYMENTS, DEMO, "root-kcp");
+    // The watch comes to nothing, so that nobody but the look itself can tell of the Secret.
+    scene.cluster.fail(Fault::on("WATCH", "/secrets").with(Effect::Hang).times(usize::MAX));
+    let _running = scene.start();
+    scene.until("the root shard to be there again", || scene.get(DEPLOYMENTS, "root-kcp"));
+}
