@@ -74,6 +74,15 @@ impl Signer {
         }
     }
 
+    /// Whether a root is the one that this signer's certificates lead to, by its key.
+    pub fn leads_to(&self, root: &[u8]) -> bool {
+        let key = |der: &[u8]| Certificate::from_der(der).ok().map(|it| it.public_der);
+        match self {
+            Self::Own => true,
+            Self::Ca(ca) => key(root) == key(&ca.root),
+        }
+    }
+
     /// Signs what is wanted for a key, from `now` on.
     pub fn sign(
         &self,

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use k8s_openapi::ByteString;
 
-use super::{CERTIFICATE_NAME, ISSUER_GROUP, ISSUER_KIND, ISSUER_NAME, TLS_CRT, TLS_KEY};
+use super::{CA_CRT, CERTIFICATE_NAME, ISSUER_GROUP, ISSUER_KIND, ISSUER_NAME, TLS_CRT, TLS_KEY};
 use crate::api::{CERT_MANAGER, ObjectReference};
 use crate::pki::{Certificate, Key, PkiError, Signer, Validity, Wanted, pem};
 
@@ -187,9 +187,14 @@ fn wrong(case: &Case<'_>, found: &Found<'_>, read: Option<Read>) -> Option<Why> 
         );
         return Some(Why::new("SecretMismatch", message));
     }
-    if case.signer.is_some_and(|it| !it.has_signed(&der)) {
+    // A CA may keep its key when those above it are made anew.
+    let root = found.text(CA_CRT).and_then(|it| pem::certificates(&it).ok());
+    let is_lost = |signer: &Signer| {
+        !signer.has_signed(&der) || root.as_ref().is_some_and(|it| !signer.leads_to(&it[0]))
+    };
+    if case.signer.is_some_and(is_lost) {
         let what = format!(
-            "was signed with another key than `{}` has now, and nobody would trust it",
+            "was signed with another key than `{}` or its root has now, and nobody would trust it",
             case.issuer.name
         );
         return issuing("IncorrectIssuer", what);

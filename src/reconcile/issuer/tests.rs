@@ -7,7 +7,7 @@ use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
 use super::judge::{self, Case, Contender, Found, KeySource};
-use super::{CERTIFICATE_NAME, ISSUER_GROUP, ISSUER_KIND, ISSUER_NAME, TLS_CRT, TLS_KEY};
+use super::{CA_CRT, CERTIFICATE_NAME, ISSUER_GROUP, ISSUER_KIND, ISSUER_NAME, TLS_CRT, TLS_KEY};
 use crate::api::{CertificateSpec, ObjectReference};
 use crate::pki::{Ca, Key, KeyKind, Signer, Wanted};
 
@@ -49,6 +49,7 @@ impl There {
             data: BTreeMap::from([
                 (TLS_CRT.to_owned(), bytes(&made.chain)),
                 (TLS_KEY.to_owned(), bytes(&key.to_pem())),
+                (CA_CRT.to_owned(), bytes(&made.root)),
             ]),
             annotations: BTreeMap::from(
                 [
@@ -121,6 +122,23 @@ fn each_fault_of_a_secret_has_its_reason() {
     assert_eq!(elsewhere, both("IncorrectIssuer"));
     // Another CA under the same name.
     assert_eq!(reasons(Some(&other), &json!({}), "ca", &signer, now()), both("IncorrectIssuer"));
+}
+
+#[test]
+fn a_new_root_above_a_ca_that_keeps_its_key_calls_for_another_certificate() {
+    let kept = Key::generate().unwrap();
+    let below_a_root = |root: &Signer| {
+        let asked = wanted(&json!({ "isCA": true, "commonName": "middle" }));
+        let made = root.sign(&asked, &kept, now(), [2; 16]).unwrap();
+        let middle = Ca::from_pem(&made.chain, &kept.to_pem(), Some(&made.root)).unwrap();
+        Signer::Ca(Box::new(middle))
+    };
+    let (root, other) = (signer(), signer());
+    let there = There::signed_by(&below_a_root(&root));
+    let judged =
+        |root: &Signer| reasons(Some(&there), &json!({}), "ca", &below_a_root(root), now());
+    assert_eq!(judged(&root), (None, None));
+    assert_eq!(judged(&other), (Some("IncorrectIssuer"), Some("IncorrectIssuer")));
 }
 
 fn drop_old<T>(_: T) {}
