@@ -343,7 +343,11 @@ fn asks(tree: &Value) -> Value {
 
 fn wrong(rules: &Rules, tree: &Value) -> Vec<Problem> {
     let found = (rules.check)(tree);
-    found.iter().map(|it| Problem::invalid(&it.path, "{…}", &it.message)).collect()
+    let problem = |it: &Wrong| match it.message.as_str() {
+        "is required" => Problem::required(&it.path, ""),
+        message => Problem::invalid(&it.path, "{…}", message),
+    };
+    found.iter().map(problem).collect()
 }
 
 fn holders(tree: &Value) -> Vec<String> {
