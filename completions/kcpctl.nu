@@ -202,6 +202,7 @@ module completions {
     --once                    # Do what is to be done now, and end
     --dry-run                 # Tell what would be changed, and change nothing
     --adopt                   # Take over what kcp-operator has made
+    --issue-certificates      # Sign Certificates here, where no cert-manager runs
     --force                   # Begin though kcp-operator runs
     --leader-elect            # Work only while holding the lease `reconcile.kcpctl.io`
     --leader-elect-namespace: string # Namespace of the lease [default: the namespace to look after, or that of the context]

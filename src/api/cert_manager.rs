@@ -128,13 +128,13 @@ pub enum KeyUsage {
     /// For mail; the same as [`EmailProtection`](Self::EmailProtection).
     #[serde(rename = "s/mime")]
     Smime,
-    /// By an end of an IPsec tunnel.
+    /// By an end of an `IPsec` tunnel.
     #[serde(rename = "ipsec end system")]
     IpsecEndSystem,
-    /// By an IPsec tunnel.
+    /// By an `IPsec` tunnel.
     #[serde(rename = "ipsec tunnel")]
     IpsecTunnel,
-    /// By a user of an IPsec tunnel.
+    /// By a user of an `IPsec` tunnel.
     #[serde(rename = "ipsec user")]
     IpsecUser,
     /// To sign times.

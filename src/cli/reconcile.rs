@@ -88,9 +88,9 @@ pub(crate) struct ReconcileArgs {
 
     /// Sign Certificates here, where no cert-manager runs
     ///
-    /// Reconciles Issuers and ClusterIssuers of the kinds `selfSigned` and `ca`, and
-    /// Certificates, into Secrets as cert-manager would. Issuers of other kinds are told so in
-    /// their status. ClusterIssuers take their CA from the namespace to look after, or from
+    /// Reconciles `Issuer` and `ClusterIssuer` objects of the kinds `selfSigned` and `ca`,
+    /// and Certificates, into Secrets as cert-manager would. Issuers of other kinds are told so
+    /// in their status. A `ClusterIssuer` takes its CA from the namespace to look after, or from
     /// `kcpctl` with `-A`. Refused while cert-manager's controller runs.
     #[arg(long, conflicts_with_all = ["once", "dry_run"])]
     issue_certificates: bool,

@@ -62,7 +62,7 @@ use kinds::Watched;
 
 /// What the loop is told to do.
 #[derive(Clone, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Settings {
     /// The namespace to look after; all of them if there is none.
     pub namespace: Option<String>,

@@ -66,6 +66,14 @@ impl Looked {
     }
 }
 
+/// A certificate that is looked at.
+struct At<'a> {
+    live: &'a Live,
+    namespace: &'a str,
+    certificate: &'a Certificate,
+    secret: Option<&'a Live>,
+}
+
 /// What is to be written about a certificate.
 struct Standing {
     ready: Said,
@@ -160,87 +168,96 @@ impl Worker {
             self.stand(live, Standing::new(verdict, None, None), &mut looked).await;
             return looked;
         }
-        let Some(why) = verdict.issue.clone() else {
-            looked.again = verdict.renewal;
-            if let Some(content) = &content {
-                let tree = content.tree(&certificate, namespace);
-                if let Err(failure) = self.apply(tree, secret.as_deref(), &mut looked).await {
-                    return looked.failed("the Secret was not written", &failure);
-                }
-            }
-            self.stand(live, Standing::new(verdict, None, None), &mut looked).await;
+        let at = At { live, namespace, certificate: &certificate, secret: secret.as_deref() };
+        if verdict.issue.is_some() {
+            self.make(&at, case, verdict, &signer, &mut looked).await;
             return looked;
-        };
-        let waits = |why: &Why, for_: &str| {
-            Some(Said::yes(why.reason, format!("{}; waiting: {for_}", why.message)))
-        };
-        let signer = match &signer {
-            Ok(signer) => Arc::clone(signer),
+        }
+        looked.again = verdict.renewal;
+        if let Some(content) = &content {
+            let tree = content.tree(&certificate, namespace);
+            if let Err(failure) = self.apply(tree, secret.as_deref(), &mut looked).await {
+                return looked.failed("the Secret was not written", &failure);
+            }
+        }
+        self.stand(live, Standing::new(verdict, None, None), &mut looked).await;
+        looked
+    }
+
+    /// Makes a certificate, if there is all that it takes.
+    async fn make(
+        &self,
+        at: &At<'_>,
+        case: Case<'_>,
+        verdict: Verdict,
+        signer: &Result<Arc<pki::Signer>, Why>,
+        looked: &mut Looked,
+    ) {
+        let live = at.live;
+        let Some(why) = verdict.issue.clone() else { return };
+        let waits =
+            |for_: &str| Some(Said::yes(why.reason, format!("{}; waiting: {for_}", why.message)));
+        let signer = match signer {
+            Ok(signer) => signer,
             Err(missing) => {
+                let issuing = waits(&missing.message);
                 looked.end = End::Waiting(missing.message.clone());
-                let issuing = waits(&why, &missing.message);
-                self.stand(live, Standing::new(verdict, issuing, None), &mut looked).await;
-                return looked;
+                self.stand(live, Standing::new(verdict, issuing, None), looked).await;
+                return;
             }
         };
-        let key = match judge::key_source(&wanted, found.as_ref()) {
+        let key = match judge::key_source(case.wanted, case.secret.as_ref()) {
             KeySource::New => None,
             KeySource::Keep(key) => Some(*key),
             KeySource::Stuck(stuck) => {
                 looked.end = End::Waiting(stuck.message.clone());
-                let issuing = waits(&why, &stuck.message);
-                if self.stand(live, Standing::new(verdict, issuing, None), &mut looked).await {
+                let issuing = waits(&stuck.message);
+                if self.stand(live, Standing::new(verdict, issuing, None), looked).await {
                     self.tell(live, false, stuck.reason, stuck.message).await;
                 }
-                return looked;
+                return;
             }
         };
         self.tell(live, true, ISSUING, why.message.clone()).await;
         let made = {
-            let wanted = wanted.clone();
+            let (wanted, signer) = (case.wanted.clone(), Arc::clone(signer));
             // An RSA key takes seconds, in which others must not wait.
             tokio::task::spawn_blocking(move || issue(&wanted, key, &signer)).await
         };
-        let (key, signed) = match made {
+        let (key, chain) = match made.map_err(|error| error.to_string()) {
             Ok(Ok(made)) => made,
             Ok(Err(error)) => {
                 let message = format!("the certificate was not signed: {error}");
                 let issuing = Some(Said::no("Failed", message.clone()));
-                self.stand(live, Standing::new(verdict, issuing, None), &mut looked).await;
+                self.stand(live, Standing::new(verdict, issuing, None), looked).await;
                 self.tell(live, false, "Failed", message.clone()).await;
                 looked.end = End::Failed(message);
-                return looked;
+                return;
             }
             Err(error) => {
                 looked.end = End::Failed(format!("the certificate was not signed: {error}"));
-                return looked;
+                return;
             }
         };
-        let content = Content::new(&key, &signed, &certificate, secret.as_deref());
-        let tree = content.tree(&certificate, namespace);
-        if let Err(failure) = self.apply(tree, secret.as_deref(), &mut looked).await {
-            return looked.failed("the Secret was not written", &failure);
+        let content = Content::new(&key, &chain, at.certificate, at.secret);
+        let tree = content.tree(at.certificate, at.namespace);
+        if let Err(failure) = self.apply(tree, at.secret, looked).await {
+            looked.end = End::Failed(format!("the Secret was not written: {failure}"));
+            return;
         }
-        tracing::info!(
-            certificate = live.name(),
-            namespace,
-            reason = why.reason,
-            "issued a certificate",
-        );
+        let (namespace, reason) = (at.namespace, why.reason);
+        tracing::info!(certificate = live.name(), namespace, reason, "issued a certificate");
         let case = Case { secret: Some(content.found()), now: SystemTime::now(), ..case };
         let verdict = judge::judge(&case);
-        if let Some(why) = &verdict.issue
-            && verdict.unready.is_some()
-        {
+        if let Some(why) = &verdict.unready {
             // Another try at once would end here again.
             looked.end = End::Failed(format!("what was just signed is no good: {}", why.message));
         }
         looked.again = verdict.renewal;
         let revision = live.at("/status/revision").and_then(Value::as_i64).unwrap_or(0) + 1;
-        self.stand(live, Standing::new(verdict, None, Some(revision)), &mut looked).await;
+        self.stand(live, Standing::new(verdict, None, Some(revision)), looked).await;
         let done = "The certificate has been successfully issued".to_owned();
         self.tell(live, true, ISSUING, done).await;
-        looked
     }
 
     /// Applies a Secret, unless that was done to what is there.
@@ -396,8 +413,8 @@ fn issue(
         Some(key) => key,
         None => pki::Key::generate_as(wanted.key)?,
     };
-    let signed = signer.sign(wanted, &key, SystemTime::now(), rand::random())?;
-    Ok((key.to_pem_as(wanted.form)?, signed))
+    let chain = signer.sign(wanted, &key, SystemTime::now(), rand::random())?;
+    Ok((key.to_pem_as(wanted.form)?, chain))
 }
 
 /// What a Secret holds, or is to hold.

@@ -42,12 +42,12 @@ struct There {
 impl There {
     fn signed_by(signer: &Signer) -> Self {
         let key = Key::generate().unwrap();
-        let signed = signer.sign(&wanted(&json!({})), &key, now(), [1; 16]).unwrap();
+        let made = signer.sign(&wanted(&json!({})), &key, now(), [1; 16]).unwrap();
         let bytes = |text: &str| ByteString(text.as_bytes().to_vec());
         let text = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
         Self {
             data: BTreeMap::from([
-                (TLS_CRT.to_owned(), bytes(&signed.chain)),
+                (TLS_CRT.to_owned(), bytes(&made.chain)),
                 (TLS_KEY.to_owned(), bytes(&key.to_pem())),
             ]),
             annotations: BTreeMap::from(
