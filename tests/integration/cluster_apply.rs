@@ -187,7 +187,7 @@ fn nothing_is_applied_by_halves() {
     assert!(said.stderr.contains("hint: applied before it: "), "{said}");
     assert!(said.stderr.contains("RootShard/root"), "{said}");
     assert!(said.stderr.contains("; run it again when it is mended"), "{said}");
-    let again = apply(&env, &kubeconfig, &["--no-wait"]);
+    let again = apply(&env, &kubeconfig, &[]);
     assert_eq!(again.code, Some(0), "{again}");
     env.run(["delete", "root", "-n", "demo", "--yes", "--kubeconfig", &kubeconfig]).success();
     cluster.list("services").iter().for_each(|it| {

@@ -206,13 +206,13 @@ fn what_is_owned_goes_with_its_owner_or_stays_as_the_deleter_wants() {
         client.post(SECRETS, &secret("owned", &owned_by(&owner))).object(201);
         delete_with(&client, &format!("{SECRETS}/owner"), policy);
         eventually(policy, || is_gone(&client, &format!("{SECRETS}/owner")).then_some(()));
-        let owned = format!("{SECRETS}/owned");
+        let path = format!("{SECRETS}/owned");
         if owned_stays {
-            let left = client.get(&owned).object(200);
+            let left = client.get(&path).object(200);
             assert!(left["metadata"]["ownerReferences"].is_null(), "{left}");
-            client.delete(&owned).object(200);
+            client.delete(&path).object(200);
         } else {
-            eventually("what it owned to go", || is_gone(&client, &owned).then_some(()));
+            eventually("what it owned to go", || is_gone(&client, &path).then_some(()));
         }
     }
 }
