@@ -50,7 +50,8 @@ where
         async move {
             let (head, body) = request.into_parts();
             // What was in memory before can be read from there; there is no other way to fail.
-            let body = body.collect().await.map(|it| it.to_bytes()).unwrap_or_default();
+            let body =
+                body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
             let request = Request::from_parts(head, Sent::Memory(Full::new(body)));
             Ok(app.respond(identity, false, request).await)
         }

@@ -21,6 +21,8 @@
 //! * [`status`] is the only code that turns an error into an HTTP code.
 //! * [`bootstrap`] makes the definitions of the served types.
 //! * [`discovery`], [`openapi`] and [`types`] tell what is served.
+//! * [`control`] is the other plane: the installation's own objects, in a view of their own.
+//! * [`local`] lets the process be its own client.
 //! * [`orphans`] deletes what shards that are gone have left, if that is wanted.
 //!
 //! # What is absent on purpose

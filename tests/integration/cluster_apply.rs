@@ -176,6 +176,23 @@ fn nothing_is_applied_by_halves() {
     assert_eq!(said.code, Some(5), "{said}");
     assert!(said.stderr.contains("refused to apply Kubeconfig/admin in `demo`"), "{said}");
     nothing(&said);
+    // What goes wrong though the trial went well says what was done before it.
+    cluster.fail(
+        Fault::on("PATCH", "/kubeconfigs/")
+            .with(Effect::Refuse { code: 422, retry_after: None })
+            .after(1),
+    );
+    let said = apply(&env, &kubeconfig, &[]);
+    assert_eq!(said.code, Some(5), "{said}");
+    assert!(said.stderr.contains("hint: applied before it: "), "{said}");
+    assert!(said.stderr.contains("RootShard/root"), "{said}");
+    assert!(said.stderr.contains("; run it again when it is mended"), "{said}");
+    let again = apply(&env, &kubeconfig, &[]);
+    assert_eq!(again.code, Some(0), "{again}");
+    env.run(["delete", "root", "-n", "demo", "--yes", "--kubeconfig", &kubeconfig]).success();
+    cluster.list("services").iter().for_each(|it| {
+        cluster.delete("services", "demo", it["metadata"]["name"].as_str().unwrap());
+    });
     // No cert-manager, and no definitions.
     cluster.delete(
         "customresourcedefinitions.apiextensions.k8s.io",

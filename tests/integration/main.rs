@@ -15,6 +15,7 @@ mod cluster_itself;
 mod cluster_views;
 mod completions;
 mod contract;
+mod control;
 mod corpus;
 mod crds;
 mod definitions;

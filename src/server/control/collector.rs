@@ -140,7 +140,7 @@ fn steps(objects: &[Object]) -> Vec<(usize, Step)> {
             return Some(Step::Disown(orphaned));
         }
         let lost: Vec<&&str> = owners.iter().filter(|it| owner(it).is_none()).collect();
-        let stays = owners.iter().filter_map(|it| owner(&it)).any(|it| !it.waits_for(FOREGROUND));
+        let stays = owners.iter().filter_map(owner).any(|it| !it.waits_for(FOREGROUND));
         if !owners.is_empty() && !stays && !object.is_leaving() {
             return Some(Step::Delete);
         }
@@ -209,9 +209,8 @@ async fn take(
     let value = value.map(|it| (it.stored, it.served));
     let expect = Expect::At(object.revision);
     match view.commit(Draft { place: object.place.clone(), expect, value }).await {
-        Ok(_) => Ok(true),
-        // Somebody changed it meanwhile: it is looked at again.
-        Err(CommitError::Lost(_)) => Ok(true),
+        // What somebody has changed meanwhile is looked at again.
+        Ok(_) | Err(CommitError::Lost(_)) => Ok(true),
         Err(error) => Err(ApiError::unavailable(error.to_string())),
     }
 }
@@ -233,7 +232,7 @@ mod tests {
     use super::*;
     use crate::store::{Origin, TypeKey};
 
-    fn object(kind: &str, path: &str, metadata: Value) -> Object {
+    fn object(kind: &str, path: &str, metadata: &Value) -> Object {
         let mut tree = json!({ "metadata": { "uid": path } });
         tree["metadata"].as_object_mut().unwrap().extend(metadata.as_object().cloned().unwrap());
         Object {
@@ -260,11 +259,11 @@ mod tests {
     #[test]
     fn what_has_lost_its_last_owner_goes() {
         let all = [
-            object("secrets", "n/owner", json!({})),
-            object("secrets", "n/free", json!({})),
-            object("secrets", "n/kept", owned_by(&["n/owner"])),
-            object("secrets", "n/lost", owned_by(&["gone"])),
-            object("secrets", "n/half", owned_by(&["gone", "n/owner"])),
+            object("secrets", "n/owner", &json!({})),
+            object("secrets", "n/free", &json!({})),
+            object("secrets", "n/kept", &owned_by(&["n/owner"])),
+            object("secrets", "n/lost", &owned_by(&["gone"])),
+            object("secrets", "n/half", &owned_by(&["gone", "n/owner"])),
         ];
         assert_eq!(steps(&all), [(3, Step::Delete), (4, Step::Disown(vec!["gone".to_owned()]))]);
     }
@@ -272,14 +271,14 @@ mod tests {
     #[test]
     fn what_is_owned_goes_first_or_stays_as_the_deleter_wants() {
         let foreground = [
-            object("secrets", "n/owner", leaving(FOREGROUND)),
-            object("secrets", "n/owned", owned_by(&["n/owner"])),
+            object("secrets", "n/owner", &leaving(FOREGROUND)),
+            object("secrets", "n/owned", &owned_by(&["n/owner"])),
         ];
         assert_eq!(steps(&foreground), [(1, Step::Delete)]);
         assert_eq!(steps(&foreground[..1]), [(0, Step::Release(FOREGROUND))]);
         let orphan = [
-            object("secrets", "n/owner", leaving(ORPHAN)),
-            object("secrets", "n/owned", owned_by(&["n/owner"])),
+            object("secrets", "n/owner", &leaving(ORPHAN)),
+            object("secrets", "n/owned", &owned_by(&["n/owner"])),
         ];
         assert_eq!(steps(&orphan), [(1, Step::Disown(vec!["n/owner".to_owned()]))]);
         assert_eq!(steps(&orphan[..1]), [(0, Step::Release(ORPHAN))]);
@@ -289,12 +288,12 @@ mod tests {
     fn a_namespace_goes_when_it_is_empty() {
         let gone = json!({ "deletionTimestamp": "2026-01-01T00:00:00Z" });
         let all = [
-            object("namespaces", "n", gone.clone()),
-            object("secrets", "n/one", json!({})),
-            object("secrets", "n/held", leaving("mine")),
-            object("secrets", "other/two", json!({})),
+            object("namespaces", "n", &gone),
+            object("secrets", "n/one", &json!({})),
+            object("secrets", "n/held", &leaving("mine")),
+            object("secrets", "other/two", &json!({})),
         ];
         assert_eq!(steps(&all), [(1, Step::Delete)]);
-        assert_eq!(steps(&[object("namespaces", "n", gone)]), [(0, Step::Remove)]);
+        assert_eq!(steps(&[object("namespaces", "n", &gone)]), [(0, Step::Remove)]);
     }
 }

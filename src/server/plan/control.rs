@@ -32,7 +32,7 @@ pub struct Rules {
     /// Fills in what a server fills in.
     pub complete: fn(&mut Value),
     /// What is wrong with an object.
-    pub check: Box<dyn Fn(&Value) -> Vec<Wrong> + Send + Sync>,
+    pub check: Check,
     /// Whether an object holds others, which go before it does.
     pub is_container: bool,
     /// What an object is made of.
@@ -46,6 +46,9 @@ impl fmt::Debug for Rules {
             .finish_non_exhaustive()
     }
 }
+
+/// Tells what is wrong with an object.
+pub type Check = Box<dyn Fn(&Value) -> Vec<Wrong> + Send + Sync>;
 
 /// A field that is not what its type allows.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -343,7 +346,11 @@ fn asks(tree: &Value) -> Value {
 
 fn wrong(rules: &Rules, tree: &Value) -> Vec<Problem> {
     let found = (rules.check)(tree);
-    found.iter().map(|it| Problem::invalid(&it.path, "{…}", &it.message)).collect()
+    let problem = |it: &Wrong| match it.message.as_str() {
+        "is required" => Problem::required(&it.path, ""),
+        message => Problem::invalid(&it.path, "{…}", message),
+    };
+    found.iter().map(problem).collect()
 }
 
 fn holders(tree: &Value) -> Vec<String> {

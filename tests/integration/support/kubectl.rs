@@ -22,6 +22,7 @@ const VALIDATING: [&str; 4] = ["create", "replace", "apply", "edit"];
 pub struct Kubectl<'a> {
     env: &'a TestEnv,
     kubeconfig: PathBuf,
+    context: Option<&'static str>,
     minor: u32,
 }
 
@@ -30,7 +31,14 @@ impl<'a> Kubectl<'a> {
     pub fn new(server: &'a Server, shard: &str, cluster: &str) -> Self {
         let env = server.env();
         let kubeconfig = server.kubeconfig(shard, cluster);
-        Self { env, kubeconfig, minor: minor_version(env) }
+        Self { env, kubeconfig, context: None, minor: minor_version(env) }
+    }
+
+    /// kubectl as the administrator of `server`, on its control plane.
+    pub fn of_control_plane(server: &'a Server) -> Self {
+        let env = server.env();
+        let kubeconfig = server.data_dir().join("admin.kubeconfig");
+        Self { env, kubeconfig, context: Some("control"), minor: minor_version(env) }
     }
 
     /// Whether it is new enough to ask for the `OpenAPI` documents that we serve.
@@ -57,6 +65,7 @@ impl<'a> Kubectl<'a> {
     pub fn command(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         let mut command = self.env.command("kubectl");
         command.arg("--kubeconfig").arg(&self.kubeconfig);
+        command.args(self.context.map(|it| format!("--context={it}")));
         for (index, arg) in args.into_iter().enumerate() {
             let arg = arg.as_ref();
             command.arg(arg);

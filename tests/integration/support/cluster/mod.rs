@@ -124,6 +124,8 @@ pub struct Fault {
     method: String,
     path: String,
     effect: Effect,
+    /// How many requests go well before.
+    after: usize,
     times: usize,
 }
 
@@ -135,6 +137,7 @@ impl Fault {
             method: method.to_owned(),
             path: path.to_owned(),
             effect: Effect::Refuse { code: 503, retry_after: None },
+            after: 0,
             times: 1,
         }
     }
@@ -142,6 +145,11 @@ impl Fault {
     /// The same with another effect.
     pub fn with(self, effect: Effect) -> Self {
         Self { effect, ..self }
+    }
+
+    /// The same after so many requests went well.
+    pub fn after(self, after: usize) -> Self {
+        Self { after, ..self }
     }
 
     /// The same for so many requests.
@@ -368,6 +376,10 @@ impl Inner {
         let index = faults.iter().position(|it| {
             (it.method.is_empty() || it.method == method) && path.contains(&it.path)
         })?;
+        if faults[index].after > 0 {
+            faults[index].after -= 1;
+            return None;
+        }
         faults[index].times -= 1;
         let effect = faults[index].effect;
         if faults[index].times == 0 {

@@ -98,11 +98,8 @@ impl Folder {
     async fn look(&mut self) -> bool {
         let path = self.path.clone();
         let read = tokio::task::spawn_blocking(move || folder::read(&path)).await;
-        let snapshot = match read {
-            Ok(Ok(snapshot)) => snapshot,
-            // Told by whoever gives shards their files; what was applied stays.
-            Ok(Err(_)) | Err(_) => return true,
-        };
+        // What cannot be read is told by whoever gives shards their files; what was applied stays.
+        let Ok(Ok(snapshot)) = read else { return true };
         if self.applied.as_ref() == Some(&snapshot) {
             return true;
         }

@@ -1,0 +1,328 @@
+//! The control plane of `kcpctl cache serve`: an API of the Kubernetes kind for an installation's
+//! own objects, the loop and the issuer on it, and the folder of manifests that feeds it.
+
+use std::process::Command;
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use serde_json::{Value, json};
+
+use crate::support::{Client, CommandOutput, Kubectl, Request, Server, TestEnv, eventually};
+
+const SECRETS: &str = "/api/v1/namespaces/demo/secrets";
+const ROOTS: &str = "/apis/operator.kcp.io/v1alpha1/namespaces/demo/rootshards";
+
+/// A server with the namespace `demo` on its control plane.
+fn serve() -> (Server, Client) {
+    let server = Server::start();
+    let client = server.admin();
+    client.post("/api/v1/namespaces", &namespace("demo")).object(201);
+    (server, client)
+}
+
+fn namespace(name: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } })
+}
+
+fn secret(name: &str, metadata: &Value) -> Value {
+    let mut secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name },
+        "stringData": { "key": "value" },
+    });
+    secret["metadata"].as_object_mut().unwrap().extend(metadata.as_object().cloned().unwrap());
+    secret
+}
+
+fn root(port: &Value) -> Value {
+    json!({
+        "apiVersion": "operator.kcp.io/v1alpha1", "kind": "RootShard",
+        "metadata": { "name": "root" },
+        "spec": {
+            "external": { "hostname": "kcp.example.com", "port": port },
+            "certificates": { "issuerRef": { "name": "selfsigned" } },
+            "etcd": { "endpoints": ["https://etcd:2379"] }, "cache": {},
+        },
+    })
+}
+
+fn owned_by(owner: &Value) -> Value {
+    json!({ "ownerReferences": [{
+        "apiVersion": "v1", "kind": "Secret", "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"], "blockOwnerDeletion": true,
+    }] })
+}
+
+fn delete_with(client: &Client, path: &str, policy: &str) -> Value {
+    let body = json!({ "propagationPolicy": policy });
+    client.send(&Request::new("DELETE", path).json(&body)).object(200)
+}
+
+fn is_gone(client: &Client, path: &str) -> bool {
+    client.get(path).status == 404
+}
+
+fn patch(client: &Client, path: &str, form: &str, body: &Value) -> (u16, Value) {
+    let request = Request::new("PATCH", path).json(body).header("content-type", form);
+    let answer = client.send(&request);
+    (answer.status, answer.json())
+}
+
+#[test]
+fn kubectl_works_with_it_as_with_a_cluster() {
+    let (server, _) = serve();
+    let kubectl = Kubectl::of_control_plane(&server);
+    let file = server.env().write("root.json", {
+        let mut root = root(&json!(6443));
+        root["metadata"]["namespace"] = "demo".into();
+        root.to_string()
+    });
+    let file = file.to_str().unwrap();
+    let said = |args: &[&str]| kubectl.run(args);
+    assert_eq!(said(&["apply", "-f", file]).success(), "rootshard.operator.kcp.io/root created\n");
+    let table = said(&["-n", "demo", "get", "rootshards"]).success();
+    let words: Vec<&str> = table.split_whitespace().take(6).collect();
+    assert_eq!(words, ["NAME", "HOSTNAME", "PHASE", "AGE", "root", "kcp.example.com"]);
+    let server_side = said(&["apply", "--server-side", "-f", file]);
+    assert!(server_side.stdout.contains("serverside-applied"), "{server_side}");
+    let patched = json!({ "spec": { "external": { "port": 7000 } } }).to_string();
+    said(&["-n", "demo", "patch", "rootshard", "root", "--type=merge", "-p", &patched]).success();
+    let generation =
+        said(&["-n", "demo", "get", "rootshard", "root", "-o=jsonpath={.metadata.generation}"]);
+    assert_eq!(generation.success(), "2");
+    let described = said(&["-n", "demo", "describe", "rootshard", "root"]).success();
+    assert!(described.contains("Port:      7000"), "{described}");
+    said(&["-n", "demo", "delete", "rootshard", "root"]).success();
+    let known = said(&["get", "crds"]).success();
+    assert!(known.contains("rootshards.operator.kcp.io"), "{known}");
+    if kubectl.validates() {
+        let explained = said(&["explain", "rootshard.spec.external.port"]).success();
+        assert!(explained.contains("port <integer>"), "{explained}");
+    }
+}
+
+#[test]
+fn only_administrators_may_enter() {
+    let (server, admin) = serve();
+    assert_eq!(admin.get(SECRETS).status, 200);
+    for groups in [&["kcpctl:reader"][..], &["kcpctl:shard:root"], &[]] {
+        let (code, reason, _) = server.client("somebody", groups).get(SECRETS).refusal();
+        assert_eq!((code, reason.as_str()), (403, "Forbidden"), "{groups:?}");
+    }
+    assert_eq!(server.client_with(None).get(SECRETS).status, 403);
+}
+
+#[test]
+fn its_objects_are_in_no_cache() {
+    let (server, admin) = serve();
+    admin.post(SECRETS, &secret("a", &json!({}))).object(201);
+    let holdings = admin.get("/kcpctl/v1alpha1/holdings").text();
+    assert!(!holdings.contains("secrets"), "{holdings}");
+    let object = admin.get(format!("{SECRETS}/a")).object(200);
+    assert!(object["metadata"]["annotations"].is_null(), "{object}");
+    assert_eq!(object["data"]["key"], BASE64_STANDARD.encode("value"));
+    drop(server);
+}
+
+#[test]
+fn what_a_schema_or_a_rule_forbids_is_refused() {
+    let (_server, client) = serve();
+    let (code, reason, message) = client.post(ROOTS, &root(&json!("x"))).refusal();
+    assert_eq!((code, reason.as_str()), (422, "Invalid"));
+    assert!(message.contains("spec.external.port"), "{message}");
+    let elsewhere = ROOTS.replace("demo", "nowhere");
+    let (code, _, message) = client.post(&elsewhere, &root(&json!(6443))).refusal();
+    assert_eq!((code, message.as_str()), (404, "namespaces \"nowhere\" not found"));
+    let (code, _, message) = client.get("/apis/apps/v1/namespaces/demo/statefulsets").refusal();
+    assert_eq!(code, 404);
+    assert!(message.contains("deployments.apps") && message.contains("secrets"), "{message}");
+}
+
+#[test]
+fn status_and_generation_are_the_servers_business() {
+    let (_server, client) = serve();
+    let mut wanted = root(&json!(6443));
+    wanted["status"] = json!({ "phase": "Running" });
+    let made = client.post(ROOTS, &wanted).object(201);
+    assert!(made["status"].is_null(), "{made}");
+    assert_eq!(made["metadata"]["generation"], 1);
+    let path = format!("{ROOTS}/root");
+    let status = format!("{path}/status");
+    let running = json!({ "status": { "phase": "Running" }, "spec": { "replicas": 7 } });
+    let (code, seen) = patch(&client, &status, "application/merge-patch+json", &running);
+    assert_eq!((code, &seen["status"]["phase"]), (200, &json!("Running")));
+    assert!(seen["spec"]["replicas"].is_null(), "{seen}");
+    assert_eq!(seen["metadata"]["generation"], 1);
+    // Through the object itself, only the rest changes.
+    let both = json!({ "status": { "phase": "Failed" }, "spec": { "replicas": 2 } });
+    let (_, seen) = patch(&client, &path, "application/merge-patch+json", &both);
+    assert_eq!(
+        (&seen["status"]["phase"], &seen["spec"]["replicas"]),
+        (&json!("Running"), &json!(2))
+    );
+    assert_eq!(seen["metadata"]["generation"], 2);
+    let labels = json!({ "metadata": { "labels": { "a": "b" } } });
+    let (_, seen) = patch(&client, &path, "application/merge-patch+json", &labels);
+    assert_eq!(seen["metadata"]["generation"], 2);
+    // Whoever has read an older state is told.
+    let mut stale = seen.clone();
+    stale["metadata"]["resourceVersion"] = made["metadata"]["resourceVersion"].clone();
+    assert_eq!(client.put(&path, &stale).status, 409);
+}
+
+#[test]
+fn fields_have_owners_and_conflicts_are_told() {
+    let (_server, client) = serve();
+    let path = format!("{ROOTS}/root");
+    let apply = |manager: &str, force: bool, spec: Value| {
+        let object = json!({
+            "apiVersion": "operator.kcp.io/v1alpha1", "kind": "RootShard",
+            "metadata": { "name": "root" }, "spec": spec,
+        });
+        let path = format!("{path}?fieldManager={manager}&force={force}");
+        patch(&client, &path, "application/apply-patch+yaml", &object)
+    };
+    let spec = root(&json!(6443))["spec"].clone();
+    assert_eq!(apply("one", false, spec.clone()).0, 201);
+    let mut other = json!({ "external": { "hostname": "kcp.example.com", "port": 7000 } });
+    let (code, refused) = apply("two", false, other.clone());
+    assert_eq!(
+        (code, &refused["details"]["causes"][0]["field"]),
+        (409, &json!(".spec.external.port"))
+    );
+    assert_eq!(apply("two", true, other.clone()).1["spec"]["external"]["port"], 7000);
+    // What nobody else owns goes with its last owner.
+    other["replicas"] = 3.into();
+    assert_eq!(apply("two", true, other.clone()).1["spec"]["replicas"], 3);
+    other.as_object_mut().unwrap().remove("replicas");
+    let (_, seen) = apply("two", true, other);
+    assert!(seen["spec"]["replicas"].is_null(), "{seen}");
+    assert_eq!(seen["spec"]["etcd"], spec["etcd"], "another's fields stay");
+}
+
+#[test]
+fn what_is_owned_goes_with_its_owner_or_stays_as_the_deleter_wants() {
+    let (_server, client) = serve();
+    for (policy, owned_stays) in [("Background", false), ("Foreground", false), ("Orphan", true)] {
+        let owner = client.post(SECRETS, &secret("owner", &json!({}))).object(201);
+        client.post(SECRETS, &secret("owned", &owned_by(&owner))).object(201);
+        delete_with(&client, &format!("{SECRETS}/owner"), policy);
+        eventually(policy, || is_gone(&client, &format!("{SECRETS}/owner")).then_some(()));
+        let path = format!("{SECRETS}/owned");
+        if owned_stays {
+            let left = client.get(&path).object(200);
+            assert!(left["metadata"]["ownerReferences"].is_null(), "{left}");
+            client.delete(&path).object(200);
+        } else {
+            eventually("what it owned to go", || is_gone(&client, &path).then_some(()));
+        }
+    }
+}
+
+#[test]
+fn finalizers_hold_an_object_and_a_namespace_empties_itself() {
+    let (_server, client) = serve();
+    let held = json!({ "finalizers": ["example.com/mine"] });
+    client.post(SECRETS, &secret("held", &held)).object(201);
+    client.post(SECRETS, &secret("free", &json!({}))).object(201);
+    let deleted = client.delete("/api/v1/namespaces/demo").object(200);
+    assert_eq!(deleted["status"]["phase"], "Terminating");
+    eventually("the free one to go", || is_gone(&client, &format!("{SECRETS}/free")).then_some(()));
+    let waits = client.get(format!("{SECRETS}/held")).object(200);
+    assert!(waits["metadata"]["deletionTimestamp"].is_string(), "{waits}");
+    assert_eq!(client.post(SECRETS, &secret("late", &json!({}))).status, 403);
+    let more = json!({ "metadata": { "finalizers": ["example.com/mine", "example.com/more"] } });
+    let path = format!("{SECRETS}/held");
+    assert_eq!(patch(&client, &path, "application/merge-patch+json", &more).0, 422);
+    let none = json!({ "metadata": { "finalizers": null } });
+    assert_eq!(patch(&client, &path, "application/merge-patch+json", &none).0, 200);
+    eventually("the namespace to go", || is_gone(&client, "/api/v1/namespaces/demo").then_some(()));
+}
+
+/// A small installation, as `init installation` writes it.
+fn describe(env: &TestEnv) {
+    env.run(["init", "installation", "demo", "--yes", "--cache=server", "--shards=1"]).success();
+    // Keys of RSA take long to make.
+    for file in std::fs::read_dir(env.path("demo")).unwrap() {
+        let path = file.unwrap().path();
+        if path.to_string_lossy().contains("statefulset") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_folder_of_manifests_becomes_certificates_kubeconfigs_and_statuses() {
+    let env = TestEnv::new();
+    describe(&env);
+    let folder = env.path("demo");
+    let mut server = Server::start_with(&["--manifests", folder.to_str().unwrap()]);
+    let client = server.admin();
+    let admin = "/apis/operator.kcp.io/v1alpha1/namespaces/demo/kubeconfigs/admin";
+    let phase = |client: &Client, path: &str| {
+        let answer = client.get(path);
+        (answer.status == 200).then(|| answer.json()["status"]["phase"].clone())
+    };
+    let is_ready = |client: &Client| {
+        eventually("a kubeconfig", || (phase(client, admin)? == "Ready").then_some(()));
+    };
+    is_ready(&client);
+
+    // Its certificate is good for what its CA says.
+    let data = |name: &str, key: &str| {
+        let secret = client.get(format!("{SECRETS}/{name}")).object(200);
+        BASE64_STANDARD.decode(secret["data"][key].as_str().unwrap()).unwrap()
+    };
+    let ca = env.write("ca.crt", data("root-client-ca", "ca.crt"));
+    let chain = env.write("chain.crt", data("root-client-ca", "tls.crt"));
+    let leaf = env.write("leaf.crt", data("kubeconfig-cert-admin", "tls.crt"));
+    let mut openssl = Command::new("openssl");
+    openssl.args(["verify", "-CAfile"]).arg(&ca).arg("-untrusted").arg(&chain).arg(&leaf);
+    let verified = CommandOutput::of(&mut openssl).success();
+    assert!(verified.ends_with("OK\n"), "{verified}");
+
+    // What needs pods says so.
+    let cache = "/apis/operator.kcp.io/v1alpha1/namespaces/demo/cacheservers/cache";
+    let reason = eventually("the word about pods", || {
+        let conditions = client.get(cache).json()["status"]["conditions"].clone();
+        let all = conditions.as_array()?.clone();
+        let available = all.into_iter().find(|it| it["type"] == "Available")?;
+        (available["reason"] == "NoWorkloads").then(|| available["message"].clone())
+    });
+    assert!(reason.as_str().unwrap().contains("kcpctl render"), "{reason}");
+
+    // Killed, it ends where it was.
+    server.kill();
+    server.start_again();
+    let client = server.admin();
+    is_ready(&client);
+
+    // What no file sets stays; what a file sets is put back when the file changes.
+    let shard = "/apis/operator.kcp.io/v1alpha1/namespaces/demo/shards/shard-1";
+    let own = json!({ "spec": { "replicas": 1, "clusterDomain": "example.org" } });
+    assert_eq!(patch(&client, shard, "application/merge-patch+json", &own).0, 200);
+    let file = folder.join("shard-shard-1.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    eventually("the shard", || (client.get(shard).status == 200).then_some(()));
+    std::fs::write(&file, text.replace("  name: shard-1\n", "  name: shard-1\n  labels: {a: b}\n"))
+        .unwrap();
+    let seen = eventually("the changed file", || {
+        let seen = client.get(shard).json();
+        (seen["metadata"]["labels"]["a"] == "b").then_some(seen)
+    });
+    assert_eq!(seen["spec"]["clusterDomain"], "example.org");
+
+    // A broken file is told with its place, and stops nobody else.
+    std::fs::write(folder.join("broken.yaml"), text.replace("rootShard:", "rootShard: 7 #"))
+        .unwrap();
+    eventually("the broken file", || {
+        let said = server.said();
+        (said.contains("broken.yaml:") && said.contains(" KCP00")).then_some(())
+    });
+    std::fs::remove_file(folder.join("broken.yaml")).unwrap();
+
+    // A deleted file deletes its object, and what that owns.
+    std::fs::remove_file(folder.join("kubeconfig-admin.yaml")).unwrap();
+    eventually("the kubeconfig to go", || is_gone(&client, admin).then_some(()));
+    eventually("its Secret to go", || {
+        is_gone(&client, &format!("{SECRETS}/admin-kubeconfig")).then_some(())
+    });
+}
