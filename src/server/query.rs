@@ -300,7 +300,6 @@ mod tests {
                 "watch=1&resourceVersion=bad",
                 "resourceVersion: Invalid value: \"bad\": strconv.ParseUint: parsing \"bad\": invalid syntax",
             ),
-            ("fieldSelector=spec.x%3D1", "field label not supported: spec.x"),
         ] {
             assert_eq!(message(query), expected, "{query}");
         }

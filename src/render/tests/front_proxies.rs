@@ -110,7 +110,7 @@ fn a_front_proxy_maps_paths_and_mounts_what_they_need() {
         ]
     );
     let mounts = made.container("front-front-proxy").volume_mounts.as_ref().unwrap();
-    let writable: Vec<_> = mounts.iter().filter(|it| it.read_only == Some(false)).collect();
+    let writable: Vec<_> = mounts.iter().filter(|it| it.read_only != Some(true)).collect();
     assert_eq!(writable.len(), 1);
     assert_eq!(writable[0].name, "root-front-dynamic-kubeconfig");
     let dynamic = made.kubeconfig("root-front-dynamic-kubeconfig");
