@@ -338,7 +338,22 @@ fn definitions_and_objects_can_come_together() {
         dry.contains("RootShard/root created (not tried: its kind comes with these manifests)"),
         "{dry}"
     );
-    apply(&env, &kubeconfig, &[]).success();
+    // A definition is waited for until its kind is served.
+    cluster.hold_definitions();
+    let mut command: Command = env.command(KCPCTL);
+    command.args(["apply", "-f", "demo", "--no-wait", "--kubeconfig", &kubeconfig]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let definitions = "customresourcedefinitions.apiextensions.k8s.io";
+    for kind in
+        ["cacheservers", "rootshards", "shards", "frontproxies", "virtualworkspaces", "kubeconfigs"]
+    {
+        let name = format!("{kind}.operator.kcp.io");
+        eventually(&name, || cluster.get(definitions, "", &name));
+        assert!(cluster.list("issuers.cert-manager.io").is_empty(), "nothing comes before it");
+        cluster.establish(&name);
+    }
+    let said = CommandOutput::from(child.wait_with_output().unwrap());
+    assert_eq!(said.code, Some(0), "{said}");
     assert!(cluster.get(ROOTS, "demo", "root").is_some());
 }
 
@@ -356,6 +371,11 @@ fn diff_shows_what_would_change_and_says_so_with_its_exit_code() {
         (Some(0), "", ""),
         "{none}"
     );
+    // What others have added stays, as the server says, and is no difference.
+    let mut shard = cluster.get(SHARDS, "demo", "shard-1").unwrap();
+    shard["spec"]["clusterDomain"] = "example.org".into();
+    cluster.put_as("somebody", &shard);
+    assert_eq!(diff(&[]).to_string(), "--- exit 0\n");
     edit(&env, "shard-shard-1.yaml", "replicas: 1", "replicas: 2");
     let one = diff(&[]);
     assert_eq!(one.code, Some(1), "{one}");

@@ -156,7 +156,9 @@ impl App {
             }
             Route::Control(scoped) => {
                 admit(&identity, Access::Control, &head.method, &scoped.path)?;
-                if let Plane::Cache(Some(control)) = &self.plane {
+                if let Plane::Cache(Some(control)) = &self.plane
+                    && scoped.endpoint != Endpoint::Unknown
+                {
                     let asked = Asking { identity: &identity, query: &query, head, seen };
                     return control.on_control(asked, &scoped, body).await;
                 }

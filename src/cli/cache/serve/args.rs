@@ -39,7 +39,7 @@ Examples:
   kcpctl cache serve --etcd-servers https://etcd-0:2379,https://etcd-1:2379 \\
     --etcd-cafile ca.crt --etcd-certfile client.crt --etcd-keyfile client.key
 
-  # Keep the kubeconfigs of an installation's shards in .kcpctl/kubeconfigs
+  # Make an installation's certificates and kubeconfigs, with no cluster
   kcpctl cache serve --manifests demo")]
 pub(crate) struct ServeArgs {
     /// Directory of certificates, kubeconfigs and the store
@@ -127,8 +127,10 @@ pub(crate) struct ServeArgs {
 
     /// Folder of an installation's manifests
     ///
-    /// For each shard that uses this server, a kubeconfig is kept in
-    /// `kubeconfigs/<shard>/` of the data directory.
+    /// They are applied to the control plane of this server, anew whenever a file changes, and
+    /// what no file has any more is deleted. Certificates and kubeconfigs are made of them
+    /// there, as `kcpctl reconcile --issue-certificates` would. For each shard that uses this
+    /// server, a kubeconfig is kept in `kubeconfigs/<shard>/` of the data directory.
     #[arg(
         long,
         value_name = "DIR",
