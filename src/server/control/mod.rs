@@ -3,7 +3,7 @@
 //! It is a strategy and no second server: requests take the way of all others, and its objects lie
 //! in a view and a store of the same make, apart from those of the cache. What differs:
 //!
-//! * `plan::control` says what becomes of a write, `handler::control` makes it;
+//! * `plan::control` says what becomes of a write, `handler::plane` is where the verbs ask for it;
 //! * `collector` deletes what has lost its owner or its namespace;
 //! * `seed` puts there what must be there from the first start.
 //!

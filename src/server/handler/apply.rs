@@ -5,11 +5,11 @@ use http::{Response, StatusCode};
 use serde_json::{Map, Value};
 
 use super::object::{unavailable, unstored};
-use super::{Answer, Call, Plane, REPLANS_MAX, Shape};
+use super::{Answer, Call, REPLANS_MAX, Shape, now};
 use crate::model::Revision;
 use crate::model::json::tree;
 use crate::server::body::Body;
-use crate::server::plan::{self, Application, Applied, Updated};
+use crate::server::plan::{Application, Applied, Updated};
 use crate::server::status::ApiError;
 use crate::store::Expect;
 use crate::view::{CommitError, Draft};
@@ -38,27 +38,12 @@ impl Call<'_> {
             force: self.query.flag("force").unwrap_or(false),
         };
         let place = self.place(name)?;
-        let key = self.app.keys.key(&place);
         for _ in 0..REPLANS_MAX {
-            let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-            let uid = uuid::Uuid::new_v4().to_string();
+            let (now, uid) = (now(), uuid::Uuid::new_v4().to_string());
             let planned = self.plan(&place, |old| {
-                let key = String::from_utf8_lossy(&key);
-                let seen = old.map(AsRef::as_ref);
-                let fresh = (now.as_str(), uid.as_str());
-                let (planned, warnings) = match &self.app.plane {
-                    Plane::Cache(_) => {
-                        plan::apply(&subject, &application, name, seen, fresh, &key)?
-                    }
-                    Plane::Control(control) => {
-                        if seen.is_none() {
-                            self.check_namespace()?;
-                        }
-                        let rules = control.rules(&self.served.key)?;
-                        let what = (name, self.part());
-                        plan::control::apply(&subject, rules, &application, what, seen, fresh)?
-                    }
-                };
+                let (seen, fresh) = (old.map(AsRef::as_ref), (now.as_str(), uid.as_str()));
+                let (planned, warnings) =
+                    self.plan_apply(&subject, &application, (name, &place), seen, fresh)?;
                 let is_nothing = matches!(planned, Applied::Updated(Updated::Unchanged));
                 Ok(((planned, old.cloned(), warnings), !dry_run && !is_nothing))
             });

@@ -13,6 +13,8 @@ use super::object::{DeleteOptions, unavailable};
 use super::{Call, Shape, json_response};
 use crate::server::body::Body;
 use crate::server::encode::ListMetadata;
+use crate::server::plan::Subject;
+use crate::server::plan::control::{Deleted, Propagation};
 use crate::server::status::ApiError;
 
 /// How many deletes are in the queue at once, so that other writers get their turn.
@@ -25,6 +27,7 @@ impl Call<'_> {
         let options = self.query.list_options(false)?;
         let filter = self.filter(&options)?;
         let deletion = DeleteOptions::read(self, body)?;
+        let propagation = deletion.propagation(self.query);
         let dry_run = deletion.is_dry_run() || self.query.dry_run("DeleteOptions")?;
         self.app.fresh().await?;
         let snapshot = self.app.view.snapshot(&self.served.key);
@@ -49,7 +52,8 @@ impl Call<'_> {
                 gone.extend(slice.iter().map(|(_, entry)| entry.clone()));
                 continue;
             }
-            let deletes = slice.iter().map(|(place, _)| self.delete_at(place));
+            let deletes =
+                slice.iter().map(|(place, _)| self.delete_at(&subject, place, propagation));
             for outcome in join_all(deletes).await {
                 gone.extend(outcome?);
             }
@@ -60,12 +64,21 @@ impl Call<'_> {
     }
 
     /// Deletes what lives at `place` now; none if somebody else has.
-    async fn delete_at(&self, place: &Place) -> Result<Option<Arc<Entry>>, ApiError> {
-        let mut current =
-            self.app.view.root().get(&place.kind, &place.origin, &place.path).cloned();
+    async fn delete_at(
+        &self,
+        subject: &Subject<'_>,
+        place: &Place,
+        propagation: Propagation,
+    ) -> Result<Option<Arc<Entry>>, ApiError> {
+        let mut current = self.stored(place);
         while let Some(entry) = current {
+            let value = match self.plan_delete(subject, &entry, propagation)? {
+                Deleted::Waiting => return Ok(Some(entry)),
+                Deleted::Marked(value) => Some((value.stored, value.served)),
+                Deleted::Now => None,
+            };
             let expect = Expect::At(entry.revision());
-            match self.app.view.commit(Draft { place: place.clone(), expect, value: None }).await {
+            match self.app.view.commit(Draft { place: place.clone(), expect, value }).await {
                 Ok(_) => return Ok(Some(entry)),
                 Err(CommitError::Lost(now)) => current = now,
                 Err(error) => return Err(unavailable(&error)),

@@ -5,11 +5,11 @@
 
 mod apply;
 mod collection;
-mod control;
 mod docs;
 mod list;
 mod object;
 mod patch;
+mod plane;
 mod sent;
 mod token;
 mod watch;
@@ -45,7 +45,7 @@ use super::query::{ListOptions, Query};
 use super::status::{ApiError, Qualified, quoted};
 use super::types::{Asked as AskedType, Found, Registry, Served};
 
-pub(super) use control::now;
+pub(super) use plane::now;
 pub use sent::BODY_BYTES_MAX;
 pub use token::Token;
 pub use watch::BOOKMARK_INTERVAL;
@@ -513,19 +513,20 @@ impl Call<'_> {
     }
 
     async fn run(&self, verb: &'static str, body: Sent) -> Result<Response<Body>, ApiError> {
-        if let Plane::Control(control) = &self.app.plane {
-            return self.run_on(control, verb, body).await;
-        }
-        match verb {
-            "get" => self.get().await,
-            "list" => self.list().await,
+        let answer = match verb {
+            "get" => return self.get().await,
+            "list" => return self.list().await,
             "create" => self.create(sent::read(body).await?).await,
             "update" => self.update(sent::read(body).await?).await,
             "patch" => self.patch(sent::read(body).await?).await,
             "delete" => self.delete(sent::read(body).await?).await,
             "deletecollection" => self.delete_collection(sent::read(body).await?).await,
             _ => Err(ApiError::method_not_allowed(self.resource(), verb, "")),
+        };
+        if let Plane::Control(control) = &self.app.plane {
+            control.stirred.notify_one();
         }
+        answer
     }
 
     /// Waits until the view is as new as the options of a list or a watch want it.

@@ -12,10 +12,11 @@ use crate::model::metadata::{Field, Metadata};
 use crate::store::{Expect, Place};
 use crate::view::{CommitError, Draft, Entry};
 
-use super::{Answer, Call, REPLANS_MAX, Shape, json_response};
+use super::{Answer, Call, REPLANS_MAX, Shape, json_response, now};
 use crate::server::body::Body;
-use crate::server::plan::control::Propagation;
-use crate::server::plan::{self, Subject, Updated};
+use crate::server::encode::Encoder;
+use crate::server::plan::control::{Deleted, Propagation};
+use crate::server::plan::{Subject, Updated};
 use crate::server::query::Query;
 use crate::server::status::{ApiError, Details, Problem, Qualified, quoted};
 
@@ -123,9 +124,8 @@ impl Call<'_> {
         let mut tries = if generates { NAMES_MAX } else { 1 };
         loop {
             tries -= 1;
-            let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-            let uid = uuid::Uuid::new_v4().to_string();
-            let created = plan::create(&subject, &incoming, &now, &uid, &suffix())?;
+            let fresh = (&*now(), &*uuid::Uuid::new_v4().to_string(), &*suffix());
+            let created = self.plan_create(&subject, &incoming, fresh)?;
             let place = self.place(&created.name)?;
             let taken = || ApiError::already_exists(self.resource(), &created.name);
             if dry_run {
@@ -163,40 +163,58 @@ impl Call<'_> {
         let Some(name) = self.path.name.as_deref() else {
             return Err(ApiError::bad_request("name must be provided"));
         };
-        let missing = || ApiError::not_found(self.resource(), name);
         let subject = self.subject("update")?;
         let encoder = self.encoder(Shape::One)?;
         let incoming = self.incoming(body, &subject, "UpdateOptions")?;
         incoming.check_name(name)?;
         let dry_run = self.query.dry_run("UpdateOptions")?;
         let place = self.place(name)?;
-        let key = self.app.keys.key(&place);
-        let planned = self.plan(&place, |old| {
-            let old = old.ok_or_else(missing)?;
-            let key = String::from_utf8_lossy(&key);
-            let planned = plan::update(&subject, &incoming, name, old, &key)?;
-            let writes = !dry_run && !matches!(planned, Updated::Unchanged);
-            Ok(((planned, Arc::clone(old)), writes))
-        });
-        let (planned, old) = planned.await?;
-        let warnings = incoming.warnings;
-        let ok = |body| Answer { status: StatusCode::OK, body, warnings };
-        let value = match planned {
-            Updated::Unchanged => return Ok(ok(encoder.one(&old)).into()),
-            Updated::Changed(value) if dry_run => {
-                return Ok(ok(encoder.one(&value.served.finish(old.revision()))).into());
+        self.change(&encoder, (name, &place), dry_run, |old| {
+            let planned = self.plan_update(&subject, &incoming, (name, &place), old)?;
+            Ok((planned, incoming.warnings.clone()))
+        })
+        .await
+    }
+
+    /// Plans a change of what is there until it is made, or cannot be.
+    pub(super) async fn change(
+        &self,
+        encoder: &Encoder,
+        (name, place): (&str, &Place),
+        dry_run: bool,
+        plan: impl Fn(&Arc<Entry>) -> Result<(Updated, Vec<String>), ApiError>,
+    ) -> Result<Response<Body>, ApiError> {
+        for _ in 0..REPLANS_MAX {
+            let missing = || ApiError::not_found(self.resource(), name);
+            let planned = self.plan(place, |old| {
+                let old = old.ok_or_else(missing)?;
+                let (planned, warnings) = plan(old)?;
+                let writes = !dry_run && !matches!(planned, Updated::Unchanged);
+                Ok(((planned, Arc::clone(old), warnings), writes))
+            });
+            let (planned, old, warnings) = planned.await?;
+            let ok = |body| Answer { status: StatusCode::OK, body, warnings };
+            let value = match planned {
+                Updated::Unchanged => return Ok(ok(encoder.one(&old)).into()),
+                Updated::Changed(value) if dry_run => {
+                    return Ok(ok(encoder.one(&value.served.finish(old.revision()))).into());
+                }
+                Updated::Gone if dry_run => return Ok(ok(encoder.one(&old)).into()),
+                Updated::Changed(value) => Some((value.stored, value.served)),
+                Updated::Gone => None,
+            };
+            let expect = Expect::At(old.revision());
+            match self.app.view.commit(Draft { place: place.clone(), expect, value }).await {
+                Ok(done) => {
+                    return Ok(ok(encoder.one(done.new.as_deref().unwrap_or(&old))).into());
+                }
+                // Planned again on what is there now. What names a revision then finds that it
+                // is another, and is refused.
+                Err(CommitError::Lost(_)) => {}
+                Err(error) => return Err(unavailable(&error)),
             }
-            Updated::Gone if dry_run => return Ok(ok(encoder.one(&old)).into()),
-            Updated::Changed(value) => Some((value.stored, value.served)),
-            Updated::Gone => None,
-        };
-        let expect = Expect::At(old.revision());
-        match self.app.view.commit(Draft { place, expect, value }).await {
-            Ok(done) => Ok(ok(encoder.one(done.new.as_deref().unwrap_or(&old))).into()),
-            Err(CommitError::Lost(None)) => Err(missing()),
-            Err(CommitError::Lost(Some(_))) => Err(ApiError::modified(self.resource(), name)),
-            Err(error) => Err(unavailable(&error)),
         }
+        Err(ApiError::modified(self.resource(), name))
     }
 
     pub(super) async fn delete(&self, body: Bytes) -> Result<Response<Body>, ApiError> {
@@ -210,20 +228,33 @@ impl Call<'_> {
             let planned = self.plan(&place, |old| {
                 let old = old.ok_or_else(missing)?;
                 options.check(&subject, name, old)?;
-                Ok((Arc::clone(old), !dry_run))
+                let planned = self.plan_delete(&subject, old, options.propagation(self.query))?;
+                let writes = !dry_run && !matches!(planned, Deleted::Waiting);
+                Ok(((planned, Arc::clone(old)), writes))
             });
-            let old = planned.await?;
-            // As in the original, what would be waited for is shown.
-            if dry_run && has_finalizers(&old) {
-                return Ok(json_response(StatusCode::OK, self.encoder(Shape::One)?.one(&old)));
-            }
-            if dry_run {
-                return Ok(deleted(&subject, name, &old));
-            }
-            let draft =
-                Draft { place: place.clone(), expect: Expect::At(old.revision()), value: None };
-            match self.app.view.commit(draft).await {
-                Ok(_) => return Ok(deleted(&subject, name, &old)),
+            let (planned, old) = planned.await?;
+            let shown = |entry: &Entry| -> Result<Response<Body>, ApiError> {
+                Ok(json_response(StatusCode::OK, self.encoder(Shape::One)?.one(entry)))
+            };
+            let value = match planned {
+                Deleted::Waiting => return shown(&old),
+                Deleted::Marked(value) if dry_run => {
+                    return shown(&value.served.finish(old.revision()));
+                }
+                // As in the original, what would be waited for is shown.
+                Deleted::Now if dry_run && has_finalizers(&old) => return shown(&old),
+                Deleted::Now if dry_run => return Ok(deleted(&subject, name, &old)),
+                Deleted::Marked(value) => Some((value.stored, value.served)),
+                Deleted::Now => None,
+            };
+            let expect = Expect::At(old.revision());
+            match self.app.view.commit(Draft { place: place.clone(), expect, value }).await {
+                Ok(done) => {
+                    return match done.new {
+                        Some(marked) => shown(&marked),
+                        None => Ok(deleted(&subject, name, &old)),
+                    };
+                }
                 Err(CommitError::Lost(_)) => {}
                 Err(error) => return Err(unavailable(&error)),
             }
@@ -335,7 +366,7 @@ pub(super) fn unstored(stored: &[u8], version: &str) -> Bytes {
     body.into()
 }
 
-pub(super) fn deleted(subject: &Subject<'_>, name: &str, old: &Entry) -> Response<Body> {
+fn deleted(subject: &Subject<'_>, name: &str, old: &Entry) -> Response<Body> {
     let metadata = Metadata::of_kept(&old.line().slice_ref(old.metadata()));
     let uid = metadata.text(Field::Uid).into_owned();
     let mut body =
@@ -360,7 +391,7 @@ pub(super) fn unavailable(error: &CommitError) -> ApiError {
 }
 
 /// Some letters that make a name unique.
-pub(super) fn suffix() -> String {
+fn suffix() -> String {
     let mut random = rand::rng();
     let letter = |_| SUFFIX_LETTERS.choose(&mut random).map_or('x', |letter| char::from(*letter));
     (0..SUFFIX_LEN).map(letter).collect()

@@ -1,20 +1,15 @@
 //! A patch: a change of what is stored, planned as the update that it comes to.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use http::{Response, StatusCode, header};
+use http::{Response, header};
 
 use super::apply::APPLY;
-use super::object::unavailable;
-use super::{Answer, Call, REPLANS_MAX, Shape};
+use super::{Call, Shape};
 use crate::model::json::scan;
 use crate::model::patch::{PatchError, PatchKind};
 use crate::server::body::Body;
-use crate::server::plan::{self, Incoming, Updated};
+use crate::server::plan::{self, Incoming};
 use crate::server::status::{ApiError, Problem, Qualified, quoted};
-use crate::store::Expect;
-use crate::view::{CommitError, Draft};
 
 /// What the answers to wrong options speak of.
 const OPTIONS: Qualified<'_> = Qualified { group: "meta.k8s.io", name: "PatchOptions" };
@@ -39,54 +34,25 @@ impl Call<'_> {
         let dry_run = self.query.dry_run("PatchOptions")?;
         let patch = kind.read(&body).map_err(|error| refused(&error, &subject, name))?;
         let place = self.place(name)?;
-        let key = self.app.keys.key(&place);
         let api_version = subject.kind.api_version(subject.version);
-        for _ in 0..REPLANS_MAX {
-            let missing = || ApiError::not_found(self.resource(), name);
-            let planned = self.plan(&place, |old| {
-                let old = old.ok_or_else(missing)?;
-                let mut before = Vec::with_capacity(old.len() + 32);
-                old.write(&mut before, &api_version, None);
-                let after =
-                    patch.apply(&before).map_err(|error| refused(&error, &subject, name))?;
-                let after = Bytes::from(after);
-                check_version(&after, &subject, name)?;
-                let incoming = Incoming::read_patched(after, &subject, validation, &patch.findings)
-                    .map_err(|error| left_unreadable(error, &subject, name))?;
-                incoming.check_name(name)?;
-                plan::check_same_uid(&subject, &incoming, name, old)?;
-                let key = String::from_utf8_lossy(&key);
-                let planned = plan::update(&subject, &incoming, name, old, &key)?;
-                let writes = !dry_run && !matches!(planned, Updated::Unchanged);
-                Ok(((planned, Arc::clone(old), incoming.warnings), writes))
-            });
-            let (planned, old, warnings) = planned.await?;
-            let ok = |body| Answer { status: StatusCode::OK, body, warnings };
-            let value = match planned {
-                Updated::Unchanged => return Ok(ok(encoder.one(&old)).into()),
-                Updated::Changed(value) if dry_run => {
-                    return Ok(ok(encoder.one(&value.served.finish(old.revision()))).into());
-                }
-                Updated::Gone if dry_run => return Ok(ok(encoder.one(&old)).into()),
-                Updated::Changed(value) => Some((value.stored, value.served)),
-                Updated::Gone => None,
-            };
-            let expect = Expect::At(old.revision());
-            match self.app.view.commit(Draft { place: place.clone(), expect, value }).await {
-                Ok(done) => {
-                    return Ok(ok(encoder.one(done.new.as_deref().unwrap_or(&old))).into());
-                }
-                // Planned again on what is there now. A patch that names a revision then
-                // finds that it is another, and is refused.
-                Err(CommitError::Lost(_)) => {}
-                Err(error) => return Err(unavailable(&error)),
-            }
-        }
-        Err(ApiError::modified(self.resource(), name))
+        self.change(&encoder, (name, &place), dry_run, |old| {
+            let mut before = Vec::with_capacity(old.len() + 32);
+            old.write(&mut before, &api_version, None);
+            let after = patch.apply(&before).map_err(|error| refused(&error, &subject, name))?;
+            let after = Bytes::from(after);
+            check_version(&after, &subject, name)?;
+            let incoming = Incoming::read_patched(after, &subject, validation, &patch.findings)
+                .map_err(|error| left_unreadable(error, &subject, name))?;
+            incoming.check_name(name)?;
+            plan::check_same_uid(&subject, &incoming, name, old)?;
+            let planned = self.plan_update(&subject, &incoming, (name, &place), old)?;
+            Ok((planned, incoming.warnings))
+        })
+        .await
     }
 
     /// The form of the patch, as the request names it.
-    pub(super) fn patch_kind(&self) -> Result<PatchKind, ApiError> {
+    fn patch_kind(&self) -> Result<PatchKind, ApiError> {
         let group = &self.served.kind.group;
         let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
         let content_type = content_type.unwrap_or_default();
@@ -98,11 +64,7 @@ impl Call<'_> {
 }
 
 /// Refuses a patch that would make an object one of another version.
-pub(super) fn check_version(
-    after: &Bytes,
-    subject: &plan::Subject<'_>,
-    name: &str,
-) -> Result<(), ApiError> {
+fn check_version(after: &Bytes, subject: &plan::Subject<'_>, name: &str) -> Result<(), ApiError> {
     let scan = scan::scan(after).unwrap_or_default();
     let given = scan.api_version.map(|span| span.of(after)).unwrap_or_default();
     let expected = subject.kind.api_version(subject.version);
@@ -115,11 +77,7 @@ pub(super) fn check_version(
 }
 
 /// What a patch leaves is no object of the type: that is the patch's fault, not the body's.
-pub(super) fn left_unreadable(
-    error: ApiError,
-    subject: &plan::Subject<'_>,
-    name: &str,
-) -> ApiError {
+fn left_unreadable(error: ApiError, subject: &plan::Subject<'_>, name: &str) -> ApiError {
     if error.code() != 400 {
         return error;
     }
@@ -127,7 +85,7 @@ pub(super) fn left_unreadable(
     ApiError::invalid(subject.kind_name(), name, &[problem])
 }
 
-pub(super) fn refused(error: &PatchError, subject: &plan::Subject<'_>, name: &str) -> ApiError {
+fn refused(error: &PatchError, subject: &plan::Subject<'_>, name: &str) -> ApiError {
     let told = match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
