@@ -7,6 +7,7 @@ mod adoption;
 mod changes;
 mod failures;
 mod kcp;
+mod kills;
 mod life;
 mod parity;
 
