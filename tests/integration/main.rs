@@ -16,6 +16,7 @@ mod cluster_views;
 mod completions;
 mod contract;
 mod control;
+mod control_files;
 mod corpus;
 mod crds;
 mod definitions;
