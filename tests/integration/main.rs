@@ -57,6 +57,7 @@ mod render;
 mod restarts;
 mod scenarios;
 mod serve;
+mod short_lives;
 mod snapshots;
 mod support;
 mod user_types;
