@@ -23,6 +23,7 @@ mod definitions;
 mod discovery;
 mod disk_failures;
 mod durability;
+mod etcd_control;
 mod etcd_failures;
 mod etcd_members;
 mod etcd_partitions;
