@@ -76,6 +76,57 @@ pub(crate) fn write_with<T>(
     mode: u32,
     fill: impl FnOnce(&mut File) -> io::Result<T>,
 ) -> Result<T, FileError> {
+    let (prepared, filled) = prepare_with(path, mode, fill)?;
+    take_names([prepared])?;
+    Ok(filled)
+}
+
+/// A content on the disk that has not taken its name yet: several files that belong
+/// together are written first and take their names then. Dropped, it is no more.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    temporary: PathBuf,
+    /// Where a link leads.
+    target: PathBuf,
+    path: PathBuf,
+}
+
+/// Writes what `path` is to hold beside it.
+pub(crate) fn prepare(path: &Path, content: &[u8], mode: u32) -> Result<Prepared, FileError> {
+    prepare_with(path, mode, |file| file.write_all(content)).map(|it| it.0)
+}
+
+/// Gives each content its name, in one step each and all within a moment.
+pub(crate) fn take_names(all: impl IntoIterator<Item = Prepared>) -> Result<(), FileError> {
+    let all: Vec<Prepared> = all.into_iter().collect();
+    for it in &all {
+        fs::rename(&it.temporary, &it.target).map_err(|source| it.failed(source))?;
+    }
+    for it in &all {
+        let folder = File::open(folder_of(&it.target));
+        folder.and_then(|folder| folder.sync_all()).map_err(|source| it.failed(source))?;
+    }
+    Ok(())
+}
+
+impl Prepared {
+    fn failed(&self, source: io::Error) -> FileError {
+        FileError::Write { path: self.path.clone(), source }
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        // It has its name already, if all went well.
+        let _ = fs::remove_file(&self.temporary);
+    }
+}
+
+fn prepare_with<T>(
+    path: &Path,
+    mode: u32,
+    fill: impl FnOnce(&mut File) -> io::Result<T>,
+) -> Result<(Prepared, T), FileError> {
     let target = match fs::canonicalize(path) {
         Ok(real) if !real.is_file() => {
             return Err(FileError::NotRegular { path: path.to_owned() });
@@ -83,8 +134,23 @@ pub(crate) fn write_with<T>(
         Ok(real) => real,
         Err(_) => path.to_owned(),
     };
-    replace(&target, mode, fill)
-        .map_err(|source| FileError::Write { path: path.to_owned(), source })
+    let failed = |source| FileError::Write { path: path.to_owned(), source };
+    let name = target.file_name().ok_or_else(|| failed(io::Error::other("it has no file name")))?;
+    let mut temporary = std::ffi::OsString::from(".");
+    temporary.push(name);
+    temporary.push(format!(".{:016x}", rand::random::<u64>()));
+    let temporary = folder_of(&target).join(temporary);
+    // Made first, so that what was written in part is removed.
+    let prepared = Prepared { temporary, target, path: path.to_owned() };
+    let filled = write_new(&prepared.temporary, mode, fill).map_err(failed)?;
+    Ok((prepared, filled))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// Makes a folder that only its owner can enter, if it is not there.
@@ -100,33 +166,6 @@ pub(crate) fn make_private_dir(path: &Path) -> Result<(), FileError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         made => made.map_err(failed),
     }
-}
-
-fn replace<T>(
-    path: &Path,
-    mode: u32,
-    fill: impl FnOnce(&mut File) -> io::Result<T>,
-) -> io::Result<T> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let name = path.file_name().ok_or_else(|| io::Error::other("it has no file name"))?;
-    let mut temporary = std::ffi::OsString::from(".");
-    temporary.push(name);
-    temporary.push(format!(".{:016x}", rand::random::<u64>()));
-    let temporary = folder.join(temporary);
-
-    let written = write_new(&temporary, mode, fill).and_then(|filled| {
-        fs::rename(&temporary, path)?;
-        File::open(folder)?.sync_all()?;
-        Ok(filled)
-    });
-    if written.is_err() {
-        // Perhaps it was never made, or has its final name already.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
 }
 
 fn write_new<T>(

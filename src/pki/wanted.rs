@@ -29,10 +29,10 @@ use crate::model::duration;
 
 /// How long a certificate is valid that does not say so: 90 days.
 const LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
-/// The shortest life that may be asked for.
-const LIFE_MIN: Duration = Duration::from_secs(3600);
-/// The least time between renewal and end that may be asked for.
-const RENEW_BEFORE_MIN: Duration = Duration::from_secs(5 * 60);
+/// The shortest life that may be asked for: a renewal takes seconds to reach whoever uses it.
+const LIFE_MIN: Duration = Duration::from_secs(10);
+/// The least time between renewal and end that may be asked for, for the same reason.
+const RENEW_BEFORE_MIN: Duration = Duration::from_secs(3);
 /// The part of its life that is left when a certificate is renewed that does not say so.
 const RENEW_BEFORE_PART: u32 = 3;
 /// How far a life may be from what is asked for: clocks have fractions, certificates have none.
@@ -485,7 +485,7 @@ fn times(spec: &CertificateSpec) -> Result<(Duration, RenewBefore), Refused> {
     };
     let life = read("spec.duration", &spec.duration)?.unwrap_or(LIFE);
     if life < LIFE_MIN {
-        return Err(refused("spec.duration", "it is shorter than an hour"));
+        return Err(refused("spec.duration", "it is shorter than ten seconds"));
     }
     let before = read("spec.renewBefore", &spec.renew_before)?;
     let renew_before = match (before, spec.renew_before_percentage) {
@@ -497,7 +497,7 @@ fn times(spec: &CertificateSpec) -> Result<(Duration, RenewBefore), Refused> {
             return Err(refused("spec.renewBefore", "it is not shorter than the duration"));
         }
         (Some(before), None) if before < RENEW_BEFORE_MIN => {
-            return Err(refused("spec.renewBefore", "it is shorter than five minutes"));
+            return Err(refused("spec.renewBefore", "it is shorter than three seconds"));
         }
         (Some(before), None) => RenewBefore::Time(before),
         (None, Some(percent)) => match u32::try_from(percent) {

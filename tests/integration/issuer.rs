@@ -449,7 +449,7 @@ fn whoever_cannot_sign_says_what_is_missing() {
         certificate("by-acme", "acme", &json!({})),
         certificate("by-nobody", "ca", &json!({})),
         certificate("literal", "ca", &json!({ "literalSubject": "CN=a" })),
-        certificate("too-short", "ca", &json!({ "duration": "59m" })),
+        certificate("too-short", "ca", &json!({ "duration": "9s" })),
     ]);
     let said = scene.until_reason("issuers", "acme", "Ready", "NotSupported");
     assert!(said.contains("`acme`") && said.contains("cert-manager"), "{said}");
@@ -460,7 +460,7 @@ fn whoever_cannot_sign_says_what_is_missing() {
     let said = scene.until_reason("certificates", "literal", "Ready", "NotSupported");
     assert!(said.contains("literalSubject"), "{said}");
     let said = scene.until_reason("certificates", "too-short", "Ready", "InvalidSpec");
-    assert!(said.contains("shorter than an hour"), "{said}");
+    assert!(said.contains("shorter than ten seconds"), "{said}");
     let said = scene.until_reason("certificates", "by-nobody", "Issuing", "DoesNotExist");
     assert!(said.contains("there is no Issuer `ca`"), "{said}");
     // What it waits for comes.

@@ -148,10 +148,17 @@ impl ClientCa {
         let verifier = self.verifier.as_ref().ok_or("no client CA is configured")?;
         verifier.verify_client_cert(leaf, intermediates, now).map_err(|error| chain(&error))?;
         let identity = Identity::of_certificate(leaf).ok_or("its subject names no user")?;
-        let (_, parsed) = X509Certificate::from_der(leaf).map_err(|error| chain(&error))?;
-        let expires = u64::try_from(parsed.validity().not_after.timestamp()).unwrap_or(0);
+        let (_, expires) = life_of(leaf).ok_or("its life cannot be read")?;
         Ok(Verdict { identity, expires })
     }
+}
+
+/// From when to when a certificate is valid, in seconds since 1970.
+pub(super) fn life_of(leaf: &[u8]) -> Option<(u64, u64)> {
+    let (_, parsed) = X509Certificate::from_der(leaf).ok()?;
+    let [begin, end] = [parsed.validity().not_before, parsed.validity().not_after]
+        .map(|it| u64::try_from(it.timestamp()).unwrap_or(0));
+    Some((begin, end))
 }
 
 fn subject_of(leaf: &[u8]) -> String {

@@ -136,6 +136,7 @@ async fn serve_h2<H: Handler>(
         );
     let mut connection = pin!(connection);
     let mut draining = pin!(context.shutdown.draining().fuse());
+    let mut leaving = pin!(peer.leaves().fuse());
     let mut lookout = Lookout::new(limits.patience(), Instant::now());
     let mut looks = tokio::time::interval(limits.stall_timeout / limits::LOOKS);
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -143,6 +144,7 @@ async fn serve_h2<H: Handler>(
         tokio::select! {
             ended = connection.as_mut() => return ended,
             () = &mut draining => connection.as_mut().graceful_shutdown(),
+            () = &mut leaving => connection.as_mut().graceful_shutdown(),
             _ = looks.tick() => {}
         }
         let (verdict, abandoned) = lookout.look(&flow, Instant::now());
@@ -181,6 +183,7 @@ async fn serve_h1<H: Handler>(
     tokio::select! {
         ended = connection.as_mut() => return ended,
         () = context.shutdown.draining() => connection.as_mut().graceful_shutdown(),
+        () = peer.leaves() => connection.as_mut().graceful_shutdown(),
     }
     connection.await
 }

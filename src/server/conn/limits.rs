@@ -92,6 +92,14 @@ pub const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
 /// that an intermediate which expires is noticed too.
 pub const VERDICT_MAX_AGE: Duration = Duration::from_secs(60);
 
+/// The part of the life of a client's certificate that is left when its connection is asked to
+/// leave, so that the client comes back with a newer one: less than what is left when those who
+/// renew certificates do so, which is a third or a half.
+pub const LEAVE_BEFORE_PART: u64 = 10;
+
+/// The same at most, of a certificate that lives long.
+pub const LEAVE_BEFORE_MAX: Duration = Duration::from_secs(60);
+
 /// The limits that a test must be able to reach.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {

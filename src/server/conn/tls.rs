@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::client_cert::{AnyClientCert, ClientCa};
@@ -128,6 +128,10 @@ impl Credentials {
             .with_client_cert_verifier(Arc::new(AnyClientCert::new(algorithms)))
             .with_cert_resolver(Arc::clone(self) as _);
         config.alpn_protocols = rules.protocols();
+        // A session that is resumed shows the certificate of its first handshake: a client that
+        // comes back with a newer one would be judged by the old one.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
         Ok(config)
     }
 

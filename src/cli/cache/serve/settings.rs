@@ -206,6 +206,11 @@ impl Settings {
         Some(dir.join("control"))
     }
 
+    /// Where what the control plane holds is kept as files.
+    pub(super) fn files_directory(&self) -> Option<PathBuf> {
+        self.data_dir.as_ref().map(|it| it.join("namespaces"))
+    }
+
     /// Refuses what cannot work, before anything is written.
     pub(super) fn check(self) -> Result<Self, SettingsError> {
         let can_make = self.data_dir.is_some();

@@ -105,9 +105,9 @@ impl Server {
         let app = App::new(Arc::clone(&view), keys, kind, metrics, options, shutdown.clone());
         let app = Arc::new(app);
         let manifests = settings.manifests.as_ref().map(|it| it.dir.clone());
-        let work = plane.as_ref().zip(manifests).map(|(plane, manifests)| {
-            let talk = Talk::of(settings);
-            Work::begin(manifests, Arc::clone(&app), &plane.control, talk, &shutdown)
+        let folders = manifests.zip(settings.files_directory());
+        let work = plane.as_ref().zip(folders).map(|(plane, folders)| {
+            Work::begin(folders, Arc::clone(&app), plane, Talk::of(settings), &shutdown)
         });
         Ok(Self { view, plane, work, app })
     }

@@ -1,5 +1,6 @@
 //! The control plane inside of the server: its store, its types, and what keeps it tidy.
 
+mod files;
 mod folder;
 mod kinds;
 
@@ -10,6 +11,7 @@ use std::time::SystemTime;
 use kube::Client;
 use tokio::task::JoinSet;
 
+use self::files::Files;
 use self::folder::Folder;
 use super::talk::Talk;
 use crate::error::{CliError, Kind};
@@ -63,23 +65,25 @@ impl Plane {
     }
 }
 
-/// What works on the control plane from within: the folder of manifests, the loop, and the
-/// issuer. They end at the drain.
+/// What works on the control plane from within: the folder of manifests, the loop, the issuer,
+/// and what keeps its Secrets as files. They end at the drain.
 pub(super) struct Work(JoinSet<()>);
 
 impl Work {
-    /// Begins, as a client of `app`.
+    /// Begins, as a client of `app`. Files are kept in `files`.
     pub(super) fn begin(
-        manifests: PathBuf,
+        (manifests, files): (PathBuf, PathBuf),
         app: Arc<App>,
-        control: &Control,
+        plane: &Plane,
         talk: Talk,
         shutdown: &Shutdown,
     ) -> Self {
         let client = Client::new(Local::new(app), "default");
         let mut tasks = JoinSet::new();
-        let folder = Folder::new(manifests, client.clone(), control.types(), talk);
+        let folder = Folder::new(manifests, client.clone(), plane.control.types(), talk);
         tasks.spawn(folder.follow(shutdown.clone()));
+        let files = Files::new(Arc::clone(&plane.view), files, talk);
+        tasks.spawn(files.follow(shutdown.clone()));
         tasks.spawn(issuer::run(client.clone(), None, shutdown.clone()));
         let shutdown = shutdown.clone();
         tasks.spawn(async move {

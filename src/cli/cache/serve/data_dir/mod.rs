@@ -7,6 +7,7 @@
 //! version                                                of this layout
 //! names                                                  what the store should hold
 //! store/                                                 the store's own
+//! control/, namespaces/                                  see `control`
 //! ```
 //!
 //! The two CAs are the roots: they are made once, in an empty directory, and what
