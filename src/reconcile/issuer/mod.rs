@@ -110,14 +110,8 @@ impl fmt::Display for Key {
     }
 }
 
-/// Signs what the Certificates of one namespace, or of all, ask for, until the process should
-/// end.
-pub async fn run(client: Client, namespace: Option<String>, shutdown: Shutdown) {
-    let (_leading, leading) = channel::channel(true);
-    run_while(client, namespace, Arc::default(), leading, shutdown).await;
-}
-
-/// The same, as long as we lead.
+/// Signs what the Certificates of one namespace, or of all, ask for, as long as we
+/// lead, until the process should end.
 pub(super) async fn run_while(
     client: Client,
     namespace: Option<String>,
