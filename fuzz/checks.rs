@@ -89,6 +89,7 @@ pub fn body(data: &[u8]) {
         let version = kind.versions[0].name.as_str();
         let namespace = if kind.namespaced { "default" } else { "" };
         let subject = Subject {
+            structure: None,
             kind,
             version,
             shard: &shard,

@@ -149,6 +149,7 @@ async fn work(args: ReconcileArgs) -> Result<(), CliError> {
             .leader_elect
             .then(|| LeaseSettings { namespace: lease_namespace, identity: identity() }),
         listen: args.listen,
+        resync: None,
         kcp_url: args.kcp_url,
     };
     if args.once || args.dry_run {

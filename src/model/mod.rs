@@ -13,6 +13,7 @@ pub mod json;
 pub mod metadata;
 mod names;
 pub mod patch;
+pub mod protobuf;
 mod resource;
 mod revision;
 pub mod selector;

@@ -170,3 +170,94 @@ fn count(world: &World, standing: &Family<Stands, Gauge>) -> Counts {
     }
     counts
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::reconcile::live::Live;
+
+    #[test]
+    fn looks_are_counted_by_how_long_they_took_and_how_they_ended() {
+        let metrics = Metrics::default();
+        metrics.looked(Kind::Shard, Duration::from_millis(30), false);
+        metrics.looked(Kind::Shard, Duration::from_millis(40), false);
+        metrics.looked(Kind::Shard, Duration::from_secs(20), true);
+        metrics.looked(Kind::VirtualWorkspace, Duration::from_secs(1), false);
+        metrics.issued(true, Duration::ZERO, &End::Settled);
+        metrics.issued(true, Duration::ZERO, &End::Waiting("for its issuer".to_owned()));
+        metrics.issued(false, Duration::ZERO, &End::Failed("no answer".to_owned()));
+        metrics.waiting(7);
+        let text = metrics.text(&World::default()).expect("a text");
+        let duration = "kcp_operator_reconciliation_duration_seconds";
+        for line in [
+            r#"_bucket{le="0.025",controller="shard",result="success"} 0"#,
+            r#"_bucket{le="0.05",controller="shard",result="success"} 2"#,
+            r#"_sum{controller="shard",result="success"} 0.07"#,
+            r#"_count{controller="shard",result="success"} 2"#,
+            r#"_bucket{le="10.0",controller="shard",result="error"} 0"#,
+            r#"_count{controller="shard",result="error"} 1"#,
+            r#"_count{controller="virtualworkspace",result="success"} 1"#,
+            r#"_count{controller="certificate",result="success"} 2"#,
+            r#"_count{controller="issuer",result="error"} 1"#,
+        ] {
+            assert!(text.contains(&format!("\n{duration}{line}\n")), "no {line} in {text}");
+        }
+        for line in [
+            r#"kcp_operator_reconciliation_errors_total{controller="shard",error_type="reconcile_error"} 1"#,
+            r#"kcp_operator_reconciliation_errors_total{controller="issuer",error_type="reconcile_error"} 1"#,
+            "kcp_operator_queue_length 7",
+        ] {
+            assert!(text.contains(&format!("\n{line}\n")), "no {line} in {text}");
+        }
+        assert_eq!(text.matches("\nkcp_operator_reconciliation_errors_total").count(), 2, "{text}");
+    }
+
+    #[test]
+    fn objects_are_counted_by_phase_and_each_condition_has_a_number() {
+        let mut world = World::default();
+        let mut put = |kind: Kind, namespace: &str, name: &str, status: Value| {
+            let tree = json!({
+                "metadata": { "name": name, "namespace": namespace, "uid": name }, "status": status,
+            });
+            let watched = Watched::Source(kind);
+            let object = serde_json::from_value(tree).expect("an object");
+            world.put(watched, Live::of(watched, object));
+        };
+        let is = |type_: &str, status: &str| json!({ "type": type_, "status": status });
+        let running = json!({
+            "phase": "Running",
+            "conditions": [is("Available", "True"), is("Reconciled", "False"), is("Mine", "Unknown")],
+        });
+        put(Kind::Shard, "demo", "one", running);
+        put(Kind::Shard, "demo", "two", json!({ "phase": "Running" }));
+        put(Kind::Shard, "demo", "new", json!(null));
+        put(Kind::Shard, "other", "one", json!({ "phase": "Deleting" }));
+        put(Kind::RootShard, "demo", "root", json!({ "phase": "Provisioning" }));
+        put(Kind::Kubeconfig, "demo", "dev", json!({ "phase": "Failed" }));
+        let text = Metrics::default().text(&world).expect("a text");
+        let mut told: Vec<&str> = text.lines().filter(|it| !it.starts_with('#')).collect();
+        told.sort_unstable();
+        let condition = |type_: &str, value: i64| {
+            format!(
+                "kcp_operator_condition_status{{resource_type=\"shard\",resource_name=\"one\",\
+                 namespace=\"demo\",condition_type=\"{type_}\"}} {value}"
+            )
+        };
+        assert_eq!(
+            told,
+            [
+                condition("Available", 1).as_str(),
+                &condition("Mine", -1),
+                &condition("Reconciled", 0),
+                r#"kcp_operator_kubeconfig_count{phase="Failed",namespace="demo"} 1"#,
+                "kcp_operator_queue_length 0",
+                r#"kcp_operator_rootshard_count{phase="Provisioning",namespace="demo"} 1"#,
+                r#"kcp_operator_shard_count{phase="Deleting",namespace="other"} 1"#,
+                r#"kcp_operator_shard_count{phase="Running",namespace="demo"} 2"#,
+                r#"kcp_operator_shard_count{phase="Unknown",namespace="demo"} 1"#,
+            ]
+        );
+    }
+}

@@ -50,6 +50,7 @@ mod watch;
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 pub use adopt::Sign;
 pub use lease::NAME as LEASE;
@@ -80,6 +81,9 @@ pub struct Settings {
     pub issue_certificates: bool,
     /// Whether nothing runs pods, so that no Deployment is ever available.
     pub without_pods: bool,
+    /// How often everything is looked at though nothing has changed; every ten minutes if nobody
+    /// says.
+    pub resync: Option<Duration>,
     /// How servers of kcp are reached: a URL with `{service}`, `{namespace}` and `{domain}`.
     pub kcp_url: Option<String>,
 }

@@ -29,7 +29,8 @@ use crate::shutdown::Shutdown;
 
 /// How many sources are looked at at a time: an API server serves them in turn anyway.
 const LOOKS_MAX: usize = 4;
-/// How often everything is looked at though nothing has changed: kcp itself is not watched.
+/// How often everything is looked at though nothing has changed, unless somebody says: kcp
+/// itself is not watched.
 const RESYNC: Duration = Duration::from_secs(600);
 /// How long looks that were begun may take when the process ends.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -219,7 +220,8 @@ impl Loop {
     ) {
         let mut told = watch::of(client, settings.namespace.as_deref(), &Watched::ALL);
         let mut looks = FuturesUnordered::new();
-        let mut resync = tokio::time::interval_at(tokio::time::Instant::now() + RESYNC, RESYNC);
+        let period = settings.resync.filter(|it| !it.is_zero()).unwrap_or(RESYNC);
+        let mut resync = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
         loop {
             let leads = *leading.borrow();
             if !leads && !looks.is_empty() {

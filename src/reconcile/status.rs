@@ -357,6 +357,25 @@ mod tests {
     }
 
     #[test]
+    fn conditions_say_of_which_generation_they_are() {
+        let now = time("2026-01-01T00:00:00Z");
+        let of = |generation: i64| Facts {
+            generation: Some(generation),
+            reference: Some(Said::yes("Valid", "")),
+            ..facts(Said::yes("ReplicasUp", ""))
+        };
+        let one = next(Kind::Shard, &Value::Null, &of(3), &now);
+        let two = next(Kind::Shard, &one, &of(4), &now);
+        for (status, generation) in [(one, 3), (two, 4)] {
+            let conditions = status["conditions"].as_array().expect("conditions");
+            assert_eq!(conditions.len(), 3);
+            for condition in conditions {
+                assert_eq!(condition["observedGeneration"], generation, "{condition}");
+            }
+        }
+    }
+
+    #[test]
     fn a_kubeconfig_is_ready_when_its_secret_is_written() {
         let waits = |needs: &str, absence: Absence| Waiting {
             secret: "out".into(),

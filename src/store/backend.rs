@@ -81,6 +81,9 @@ pub enum News {
     Changes(Vec<Change>),
     /// Every change up to here was told.
     Reached(Revision),
+    /// What was told leads to what is there at this revision. Something that came and went
+    /// in between may still be told.
+    Settled(Revision),
     /// What comes next was forgotten, or never was: everything must be read anew. Nothing
     /// else follows.
     Lost,

@@ -115,6 +115,7 @@ impl<B: Backend> Follower<B> {
                     Some(StoreNews::Reached(revision)) => {
                         self.publisher.publish([], revision);
                     }
+                    Some(StoreNews::Settled(revision)) => self.publisher.settle(revision),
                     Some(StoreNews::Lost) | None => return End::Lost,
                 },
             }

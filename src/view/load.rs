@@ -311,7 +311,13 @@ impl Builder {
             kinds.entry(key.clone()).or_insert_with(new);
         }
         let gaps = loaded.gaps.as_slice().into();
-        let root = Root { revision: loaded.revision, floor: loaded.floor, kinds, gaps };
+        let root = Root {
+            revision: loaded.revision,
+            settled: loaded.revision,
+            floor: loaded.floor,
+            kinds,
+            gaps,
+        };
         Ok((root, cost, self.strange))
     }
 }

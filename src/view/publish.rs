@@ -23,7 +23,7 @@ use super::root::{Kind, Root};
 /// What one thread or task at a time changes: everything that anybody reads.
 pub(super) struct Publisher {
     pub(super) root: Arc<ArcSwap<Root>>,
-    /// Tells those who wait how far the root has come.
+    /// Tells those who wait to which revision the root has settled.
     pub(super) reached: watch::Sender<Revision>,
     /// Tells how often everything was replaced.
     pub(super) replaced: watch::Sender<u64>,
@@ -89,6 +89,7 @@ impl Publisher {
             changes.entry(place.kind).or_default().push(Arc::new(change));
         }
         root.revision = root.revision.max(reached);
+        root.settled = root.settled.max(root.revision);
         self.tell_memory();
         let mut rings = Vec::with_capacity(changes.len());
         for (kind, changes) in changes {
@@ -96,13 +97,23 @@ impl Publisher {
             kind.ring.append(changes.iter().cloned());
             rings.push((kind.ring.clone(), changes));
         }
-        let revision = root.revision;
+        let settled = root.settled;
         self.root.store(Arc::new(root));
-        self.reached.send_replace(revision);
+        self.reached.send_replace(settled);
         for (ring, changes) in rings {
             ring.wakers.wake(changes.iter().map(|change| &*change.path));
         }
         replaced
+    }
+
+    /// Publishes that what is here is what there is at `revision`, for those who read. Who
+    /// watches learns nothing of it: changes before that may still come.
+    pub(super) fn settle(&self, revision: Revision) {
+        let mut root = Root::clone(&self.root.load());
+        root.settled = root.settled.max(revision);
+        let settled = root.settled;
+        self.root.store(Arc::new(root));
+        self.reached.send_replace(settled);
     }
 
     /// Puts another state in place of everything, to which no changes lead: every watch
@@ -129,9 +140,9 @@ impl Publisher {
         for kind in old.kinds.values() {
             kind.ring.expire();
         }
-        let revision = root.revision;
+        let settled = root.settled;
         self.root.store(Arc::new(root));
-        self.reached.send_replace(revision);
+        self.reached.send_replace(settled);
         self.replaced.send_modify(|times| *times += 1);
     }
 

@@ -22,6 +22,9 @@ pub(super) const ENTRY_OVERHEAD: usize = 300;
 #[derive(Clone, Debug)]
 pub struct Root {
     pub(super) revision: Revision,
+    /// The newest revision at which this was all there is, no less than `revision`. What
+    /// came and went in between may not be known.
+    pub(super) settled: Revision,
     /// How far back it is known that a type without a [`Kind`] held nothing.
     pub(super) floor: Revision,
     pub(super) kinds: HashMap<TypeKey, Arc<Kind>>,
@@ -87,7 +90,7 @@ impl Root {
     /// The objects of one type as they were at `revision`: as they are now, with the
     /// later changes undone.
     pub fn snapshot_at(&self, kind: &TypeKey, revision: Revision) -> Result<Snapshot, Expired> {
-        if !self.has_been_at(revision) {
+        if revision > self.revision || !self.has_been_at(revision) {
             return Err(Expired);
         }
         let mut snapshot = self.snapshot(kind);
@@ -107,7 +110,7 @@ impl Root {
     pub(super) fn has_been_at(&self, revision: Revision) -> bool {
         let next = self.gaps.partition_point(|gap| gap.before <= revision);
         let lost = self.gaps.get(next).is_some_and(|gap| gap.after < revision);
-        revision <= self.revision && !lost
+        revision <= self.settled && !lost
     }
 
     /// Whether history leads from `revision` of one type to now.

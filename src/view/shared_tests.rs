@@ -27,6 +27,8 @@ struct Script {
     mumbles: AtomicBool,
     /// What comes next was forgotten.
     forgets: watch::Sender<bool>,
+    /// Where what was told is all there is.
+    settles: watch::Sender<Revision>,
     /// Answers to the question for the newest revision are under way.
     dawdles: watch::Sender<bool>,
     /// How often that was asked.
@@ -47,6 +49,7 @@ impl Script {
             told: watch::Sender::new(Revision(u64::MAX)),
             mumbles: AtomicBool::new(false),
             forgets: watch::Sender::new(false),
+            settles: watch::Sender::new(Revision::ZERO),
             dawdles: watch::Sender::new(false),
             asked: watch::Sender::new(0),
         })
@@ -123,14 +126,18 @@ impl Backend for Script {
     }
 
     fn follow(&self, after: Revision) -> impl Stream<Item = News> + Send {
-        let (told, forgets) = (self.told.subscribe(), self.forgets.subscribe());
+        let told = (self.told.subscribe(), self.forgets.subscribe(), self.settles.subscribe());
         futures::stream::unfold(
-            (after, told, forgets),
-            move |(after, mut told, mut forgets)| async move {
+            (after, told),
+            move |(after, (mut told, mut forgets, mut settles))| async move {
                 loop {
                     if *forgets.borrow_and_update() {
                         self.forgets.send_replace(false);
-                        return Some((News::Lost, (after, told, forgets)));
+                        return Some((News::Lost, (after, (told, forgets, settles))));
+                    }
+                    if settles.has_changed().unwrap_or(false) {
+                        let settled = News::Settled(*settles.borrow_and_update());
+                        return Some((settled, (after, (told, forgets, settles))));
                     }
                     let until = *told.borrow_and_update();
                     let changes: Vec<Stored> = {
@@ -140,11 +147,14 @@ impl Backend for Script {
                     };
                     if let Some(last) = changes.last() {
                         let last = last.revision;
-                        return Some((News::Changes(changes), (last, told, forgets)));
+                        let told = (told, forgets, settles);
+                        return Some((News::Changes(changes), (last, told)));
                     }
                     tokio::select! {
                         _ = told.changed() => {}
                         _ = forgets.changed() => {}
+                        // Left to be seen above.
+                        () = settled(&settles) => {}
                     }
                 }
             },
@@ -161,6 +171,11 @@ impl Backend for Script {
     async fn forget(&self, _forget: Forget) -> Result<(), Error> {
         Ok(())
     }
+}
+
+/// Waits for another value, without taking it.
+async fn settled(settles: &watch::Receiver<Revision>) {
+    let _ = settles.clone().changed().await;
 }
 
 fn kind() -> TypeKey {
@@ -297,6 +312,40 @@ async fn a_write_without_an_answer_was_made_if_it_is_told_and_is_made_once() {
     view.fresh().await.unwrap();
     assert_eq!(paths(&view), ["s/c/made", "s/c/unknown"]);
     assert_eq!(script.state.lock().log.len(), 2);
+    view.close().await;
+}
+
+#[tokio::test]
+async fn what_came_and_went_before_the_store_settled_is_told_to_who_watches() {
+    let script = Script::new();
+    let view = open(&script).await;
+    let start = create(&view, "s/c/stays", 1).await.unwrap().revision;
+    let mut early = view.watch(&kind(), everything(), start).unwrap();
+    script.is_silent();
+    script.others_write("s/c/passes", Some(value("passes", 1)));
+    let settled = script.others_write("s/c/passes", None);
+    script.settles.send_replace(settled);
+    view.fresh().await.unwrap();
+    assert_eq!((paths(&view), view.root().revision()), (vec!["s/c/stays".to_owned()], start));
+    // Nobody who watches is told that nothing happened.
+    let mut found = Vec::new();
+    assert_eq!(early.take(10, &mut found), Ok(Progress::CaughtUp(start)));
+    // Nor is it said what there was between: who asks for just that waits.
+    assert!(view.root().snapshot_at(&kind(), settled).is_err());
+    // Who was at that revision elsewhere goes on from there.
+    let mut late = view.watch(&kind(), everything(), settled).unwrap();
+    assert_eq!(late.take(10, &mut found), Ok(Progress::CaughtUp(settled)));
+    assert!(found.is_empty());
+    assert!(view.watch(&kind(), everything(), settled.next()).is_err());
+
+    script.speaks();
+    let next = create(&view, "s/c/next", 1).await.unwrap().revision;
+    early.take(10, &mut found).unwrap();
+    let told: Vec<_> = found.iter().map(|it| (&*it.path, it.new.is_some())).collect();
+    assert_eq!(told, [("s/c/passes", true), ("s/c/passes", false), ("s/c/next", true)]);
+    found.clear();
+    assert_eq!(late.take(10, &mut found), Ok(Progress::CaughtUp(next)));
+    assert_eq!(found.iter().map(|it| it.revision).collect::<Vec<_>>(), [next]);
     view.close().await;
 }
 

@@ -67,7 +67,8 @@ impl Cursor {
 
     /// Takes at most `max` changes of the scope into `found`.
     pub fn take(&mut self, max: usize, found: &mut Vec<Arc<Change>>) -> Result<Progress, Expired> {
-        let bound = self.root.load().revision;
+        // A watch may begin where the store had settled, before what led there was told.
+        let bound = self.root.load().revision.max(self.after);
         let scope = &self.filter.scope;
         let wanted = |change: &Change| scope.contains(&change.origin, &change.path);
         let upto = self.ring.read(self.after, bound, max, wanted, found);

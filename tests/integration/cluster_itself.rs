@@ -79,6 +79,49 @@ async fn apply_merges_and_knows_who_owns_what() {
 }
 
 #[tokio::test]
+async fn items_come_in_the_order_in_which_they_are_applied() {
+    let cluster = Cluster::start();
+    let api = deployments(&cluster);
+    let apply = async |manager: &str, names: &[&str]| -> String {
+        let mut object = deployment(1, "x");
+        let volumes = names.iter().map(|it| json!({ "name": it })).collect::<Vec<_>>();
+        object["spec"]["template"]["spec"]["volumes"] = volumes.into();
+        let params = PatchParams::apply(manager);
+        let made = api.patch("a", &params, &Patch::Apply(object)).await.unwrap();
+        let volumes = made.data["spec"]["template"]["spec"]["volumes"].as_array().unwrap().clone();
+        volumes.iter().map(|it| it["name"].as_str().unwrap()).collect()
+    };
+    // As a real one answers: see the cases on order in `tests/golden/apply`.
+    assert_eq!(apply("one", &["a", "b", "c"]).await, "abc");
+    assert_eq!(apply("one", &["a", "n", "b", "c"]).await, "anbc");
+    assert_eq!(apply("two", &["x", "b", "y"]).await, "anxbcy");
+    assert_eq!(apply("one", &["c", "a"]).await, "xbcya");
+    assert_eq!(apply("two", &["d", "a"]).await, "cda");
+}
+
+#[tokio::test]
+async fn what_is_made_for_an_owner_that_is_gone_stays_until_it_is_collected() {
+    let cluster = Cluster::start();
+    let put = |name: &str, owners: Value| {
+        cluster.put(&json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": { "name": name, "namespace": "default", "ownerReferences": owners },
+        }))
+    };
+    let by =
+        |uid: &Value| json!({ "apiVersion": "v1", "kind": "Secret", "name": "free", "uid": uid });
+    let uid = put("free", json!([]))["metadata"]["uid"].clone();
+    let gone = json!("gone");
+    put("late", json!([by(&gone)]));
+    put("kept", json!([by(&gone), by(&uid)]));
+    assert_eq!(cluster.list("secrets").len(), 3);
+    cluster.collect();
+    let left: Vec<_> =
+        cluster.list("secrets").iter().map(|it| it["metadata"]["name"].clone()).collect();
+    assert_eq!(left, ["free", "kept"]);
+}
+
+#[tokio::test]
 async fn the_status_has_a_door_of_its_own_and_no_generation() {
     let cluster = Cluster::start();
     let api = deployments(&cluster);
@@ -212,10 +255,24 @@ async fn faults_strike_as_often_as_they_should() {
     let refused = api.patch("a", &params, &Patch::Apply(deployment(3, "x"))).await.unwrap_err();
     assert!(refused.to_string().contains("cannot patch resource \"deployments\""), "{refused}");
     cluster.allow_all();
+    // An answer that is held back comes when it is released, and all was done before.
+    cluster.fail(Fault::on("PATCH", "/deployments/a").with(Effect::Hold));
+    let patch = Patch::Apply(deployment(4, "x"));
+    let held = api.patch("a", &params, &patch);
+    let release = async {
+        while cluster.held() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let live = cluster.get("deployments.apps", "default", "a").unwrap();
+        assert_eq!(live["spec"]["replicas"], 4);
+        cluster.release();
+    };
+    let (held, ()) = tokio::join!(held, release);
+    assert_eq!(held.unwrap().data["spec"]["replicas"], 4);
     // Nobody waits for ever in a test: what hangs is given up, or healed before it is asked.
     cluster.fail(Fault::on("PATCH", "/deployments/a").with(Effect::Hang));
     cluster.heal();
     api.patch("a", &params, &Patch::Apply(deployment(3, "x"))).await.unwrap();
     assert_eq!(cluster.requests().last().unwrap().body["kind"], "Deployment");
-    assert_eq!(cluster.requests().iter().filter(|it| it.method == "PATCH").count(), 5);
+    assert_eq!(cluster.requests().iter().filter(|it| it.method == "PATCH").count(), 6);
 }

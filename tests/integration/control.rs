@@ -137,6 +137,94 @@ fn what_a_schema_or_a_rule_forbids_is_refused() {
 }
 
 #[test]
+fn unknown_fields_are_named_and_never_stored() {
+    let (_server, client) = serve();
+    let mut object = root(&json!(6443));
+    object["spec"]["cahce"] = json!({ "ref": { "name": "cache" } });
+    object["status"] = json!({ "phase": "Running" });
+    let post =
+        |query: &str| client.send(&Request::new("POST", format!("{ROOTS}{query}")).json(&object));
+    let (code, _, message) = post("?fieldValidation=Strict").refusal();
+    assert_eq!(code, 400, "{message}");
+    assert!(message.contains("strict decoding error: unknown field \"spec.cahce\""), "{message}");
+    let made = post("");
+    let warning = made.header("warning").unwrap_or_default().to_owned();
+    assert!(warning.contains("unknown field \\\"spec.cahce\\\""), "{warning}");
+    assert!(made.object(201)["spec"]["cahce"].is_null());
+    let path = format!("{ROOTS}/root");
+    let sent = json!({ "spec": { "external": { "prot": 1 } } });
+    let (code, patched) = patch(&client, &path, "application/merge-patch+json", &sent);
+    assert_eq!((code, &patched["metadata"]["generation"]), (200, &json!(1)), "{patched}");
+    let strict = format!("{path}?fieldValidation=Strict");
+    let (code, refused) = patch(&client, &strict, "application/merge-patch+json", &sent);
+    assert_eq!(code, 422, "{refused}");
+    assert!(refused["message"].as_str().unwrap().contains("spec.external.prot"), "{refused}");
+    // Kubernetes' own types too.
+    let mut object = secret("a", &json!({}));
+    object["datas"] = json!({});
+    assert!(client.post(SECRETS, &object).object(201)["datas"].is_null());
+}
+
+#[test]
+fn a_field_of_another_type_is_refused_and_shown() {
+    let (_server, client) = serve();
+    let mut object = secret("a", &json!({}));
+    object["data"] = json!({ "other": 5 });
+    let (code, _, message) = client.post(SECRETS, &object).refusal();
+    assert_eq!(code, 422);
+    assert!(message.contains("data.other: Invalid value: 5: expected string"), "{message}");
+    object["data"] = json!("none");
+    object["stringData"] = json!({ "key": [] });
+    let (code, _, message) = client.post(SECRETS, &object).refusal();
+    assert_eq!(code, 422);
+    assert!(message.contains("data: Invalid value: \"none\": expected map"), "{message}");
+    assert!(message.contains("stringData.key: Invalid value: […]: expected string"), "{message}");
+    let mut object = namespace("odd");
+    object["spec"] = json!("none");
+    object["status"] = json!([]);
+    let (code, _, message) = client.post("/api/v1/namespaces", &object).refusal();
+    assert_eq!(code, 422);
+    assert!(message.contains("spec: Invalid value: \"none\": expected map"), "{message}");
+    let (code, _, message) = client.post(ROOTS, &root(&json!("many"))).refusal();
+    assert_eq!(code, 422);
+    assert!(message.contains("spec.external.port: Invalid value: \"many\": "), "{message}");
+}
+
+/// `kubectl create secret` sends it since 1.32, and so does what is made with client-go.
+#[test]
+fn objects_of_go_clients_are_read_in_protobuf() {
+    let (server, client) = serve();
+    let long = |number: u8, payload: &[u8]| {
+        [&[number << 3 | 2, u8::try_from(payload.len()).unwrap()], payload].concat()
+    };
+    let body = |kind: &str, object: &[u8]| {
+        let types = [long(1, b"v1"), long(2, kind.as_bytes())].concat();
+        [b"k8s\0", &*long(1, &types), &long(2, object)].concat()
+    };
+    let send = |path: &str, body: Vec<u8>| {
+        let media = "application/vnd.kubernetes.protobuf";
+        client.send(&Request::new("POST", path).body(body).header("content-type", media))
+    };
+    let data = long(2, &[long(1, b"key"), long(2, b"value")].concat());
+    let object = [long(1, &long(1, b"a")), data, long(3, b"Opaque")].concat();
+    let made = send(SECRETS, body("Secret", &object)).object(201);
+    let data = (&made["metadata"]["name"], &made["data"]["key"], &made["type"]);
+    assert_eq!(data, (&json!("a"), &json!("dmFsdWU="), &json!("Opaque")));
+    let (code, _, message) = send(SECRETS, body("Secret", b"\x0a\xff")).refusal();
+    assert_eq!(code, 400);
+    assert!(message.contains("protobuf: it is broken at byte 1"), "{message}");
+    let deployments = "/apis/apps/v1/namespaces/demo/deployments";
+    let (code, _, message) = send(deployments, body("Deployment", &object)).refusal();
+    assert_eq!(code, 415);
+    assert!(message.contains("objects of kind \"Deployment\" are not read in protobuf: send JSON"));
+    let kubectl = Kubectl::of_control_plane(&server);
+    kubectl.run(["-n", "demo", "create", "secret", "generic", "b", "--from-literal=c=d"]).success();
+    let stored = kubectl.run(["-n", "demo", "get", "secret", "b", "-o=jsonpath={.data.c}"]);
+    assert_eq!(stored.success(), "ZA==");
+    kubectl.run(["create", "namespace", "other"]).success();
+}
+
+#[test]
 fn status_and_generation_are_the_servers_business() {
     let (_server, client) = serve();
     let mut wanted = root(&json!(6443));

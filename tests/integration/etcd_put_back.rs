@@ -20,9 +20,19 @@ fn names(list: &Value) -> Vec<&str> {
     items.iter().map(|item| item["metadata"]["name"].as_str().unwrap()).collect()
 }
 
-fn newest(client: &Client) -> Option<Value> {
+fn newest_list(client: &Client) -> Option<Value> {
     let answer = client.get(exports());
     (answer.status == 200).then(|| answer.json())
+}
+
+/// Waits until the server knows that etcd has come as far as it has, and says how far.
+fn caught_up(etcd: &Etcd, client: &Client) -> u64 {
+    let newest = etcd.revision();
+    eventually("a list as of now", || {
+        let list = newest_list(client)?;
+        let revision = list["metadata"]["resourceVersion"].as_str()?.parse().ok()?;
+        (revision >= newest).then_some(revision)
+    })
 }
 
 /// Writes what is not ours until a revision is reached.
@@ -43,22 +53,21 @@ fn is_noticed(lost: impl Fn(&Etcd, &Client), instead: impl Fn(&Etcd), there: &[&
     etcd.kill();
     let copy = etcd.back_up();
     etcd.start_again();
-    eventually("a list", || newest(&client));
+    eventually("a list", || newest_list(&client));
     lost(&etcd, &client);
-    let seen = eventually("a list", || newest(&client));
-    let revision = seen["metadata"]["resourceVersion"].as_str().unwrap();
+    let revision = caught_up(&etcd, &client);
     let mut watch = client.watch(format!("{}?watch=true&resourceVersion={revision}", exports()));
     way.set(Traffic::Cut);
     etcd.kill();
     etcd.put_back(&copy);
     etcd.start_again();
     instead(&etcd);
-    pass(&etcd, revision.parse::<u64>().unwrap() + 50);
+    pass(&etcd, revision + 50);
     way.set(Traffic::Flows);
 
     let event = watch.next();
     assert_eq!((&event["type"], &event["object"]["code"]), (&json!("ERROR"), &json!(410)));
-    let found = eventually("a list", || newest(&client));
+    let found = eventually("a list", || newest_list(&client));
     assert_eq!(names(&found), there);
     for name in there {
         let stored: Value = serde_json::from_slice(&etcd.get(&key(name)).unwrap().value).unwrap();
@@ -121,7 +130,7 @@ fn one_that_was_only_away_is_no_other() {
     let mut watch = client.watch(format!("{}?watch=true&resourceVersion={revision}", exports()));
     for round in 0..3 {
         pass(&etcd, etcd.revision() + 10);
-        eventually("a list", || newest(&client));
+        caught_up(&etcd, &client);
         if round == 1 {
             // The time in which nothing of ours happened can no longer be looked at.
             etcd.compact(etcd.revision());

@@ -20,13 +20,13 @@
 //!
 //! # What is absent on purpose
 //!
-//! Defaults, and the removal of unknown fields: a caller that knows them has a schema, and
-//! gives defaults to what [`apply`] returns. Nobody owns a default. And conversion: all
-//! versions of a type have the same fields here.
+//! Conversion: all versions of a type have the same fields here. Defaults are given by the
+//! caller to what [`apply`] returns ([`Structure::fill`]), so that nobody owns them.
 
 mod check;
 mod compare;
 mod conflict;
+mod fit;
 mod last_applied;
 mod merge;
 mod owned;

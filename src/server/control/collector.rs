@@ -179,6 +179,7 @@ async fn take(
         cluster: &cluster,
         namespace: namespace.unwrap_or_default(),
         says_place: false,
+        structure: None,
     };
     let mut tree = object.tree.clone();
     let metadata = &mut tree["metadata"];

@@ -72,12 +72,13 @@ async fn put(
         cluster: &cluster,
         namespace: "",
         says_place: false,
+        structure: None,
     };
     let place = Place { kind: key.clone(), origin, path: subject.path(name).into() };
     loop {
         let current = view.root().get(&place.kind, &place.origin, &place.path).cloned();
         let mut tree = wanted.clone();
-        (kind.rules.complete)(&mut tree);
+        kind.rules.complete(&mut tree);
         let expect = match &current {
             None => {
                 tree["metadata"]["uid"] = uuid::Uuid::new_v4().to_string().into();

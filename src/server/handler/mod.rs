@@ -564,6 +564,7 @@ impl Call<'_> {
             cluster,
             namespace: &self.path.namespace,
             says_place: matches!(self.app.plane, Plane::Cache(_)),
+            structure: self.rules()?.map(|it| &it.structure),
         })
     }
 

@@ -81,7 +81,7 @@ impl Call<'_> {
     }
 
     /// What is particular to the type on the control plane; nothing on the cache.
-    fn rules(&self) -> Result<Option<&Rules>, ApiError> {
+    pub(super) fn rules(&self) -> Result<Option<&Rules>, ApiError> {
         match &self.app.plane {
             Plane::Cache(_) => Ok(None),
             Plane::Control(control) => control.rules(&self.served.key).map(Some),

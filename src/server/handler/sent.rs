@@ -4,8 +4,9 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
-use super::Call;
 use super::apply::APPLY;
+use super::{Call, Plane};
+use crate::model::protobuf::{self, ProtobufError};
 use crate::server::body::Sent;
 use crate::server::plan::{FieldValidation, Incoming, Subject};
 use crate::server::status::{ApiError, Problem, Qualified, quoted};
@@ -22,8 +23,11 @@ const BODIES: &str = "application/json, application/yaml";
 /// What Go clients send to types of Kubernetes if they are told to.
 const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
-/// What to do instead.
+/// What is said of it.
 const NO_PROTOBUF: &str = "this server reads no protobuf: send JSON (contentType application/json in the client's configuration)";
+
+/// What to do where a kind is not read in protobuf.
+const SEND_JSON: &str = "send JSON (kubectl create --dry-run=client -o yaml ... | kubectl create -f -; contentType application/json in the client's configuration)";
 
 impl Call<'_> {
     pub(super) fn incoming(
@@ -44,8 +48,26 @@ impl Call<'_> {
         match media.trim().to_ascii_lowercase().as_str() {
             "" | "application/json" => Ok(body),
             "application/yaml" => json_of_yaml(&body),
-            PROTOBUF => Err(ApiError::unsupported_because(NO_PROTOBUF, BODIES)),
+            PROTOBUF => self.json_of_protobuf(&body),
             _ => Err(ApiError::unsupported_media_type(BODIES)),
+        }
+    }
+
+    /// The cache reads none; the control plane does, as `kubectl create secret` sends it.
+    fn json_of_protobuf(&self, body: &[u8]) -> Result<Bytes, ApiError> {
+        match &self.app.plane {
+            Plane::Cache(_) => Err(ApiError::unsupported_because(NO_PROTOBUF, BODIES)),
+            Plane::Control(_) => match protobuf::to_json(body) {
+                Ok(object) => Ok(object.to_string().into()),
+                Err(error @ ProtobufError::Kind(_)) => {
+                    let why = format!("{error}: {SEND_JSON}");
+                    Err(ApiError::unsupported_because(&why, BODIES))
+                }
+                Err(error) => {
+                    let why = format!("the body cannot be read as protobuf: {error}");
+                    Err(ApiError::bad_request(why))
+                }
+            },
         }
     }
 

@@ -93,8 +93,16 @@ impl Incoming {
         found: &[String],
     ) -> Result<Self, ApiError> {
         let sent = body.clone();
-        let (bytes, scan, duplicates) = canonical(body, subject)?;
+        let (mut bytes, mut scan, duplicates) = canonical(body, subject)?;
         check_type(&bytes, &scan, &sent, subject)?;
+        let mut unknown = Vec::new();
+        if let Some(structure) = subject.structure {
+            let mut object: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+            unknown = structure.prune(&mut object);
+            if !unknown.is_empty() {
+                (bytes, scan, _) = canonical(tree::to_vec(&object).into(), subject)?;
+            }
+        }
         let kind = &subject.kind.kind;
         let cannot = |why: String| {
             let version = subject.version;
@@ -102,11 +110,12 @@ impl Incoming {
                 "{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"
             ))
         };
-        let (mut metadata, unknown) =
+        let (mut metadata, strange) =
             Metadata::read(&bytes, &scan).map_err(|error| cannot(error.to_string()))?;
+        unknown.extend(strange.into_iter().map(|name| format!("metadata.{name}")));
         check_kind(&bytes, &scan, &metadata, subject)?;
         let duplicates = duplicates.into_iter().map(|path| format!("duplicate field \"{path}\""));
-        let unknown = unknown.into_iter().map(|name| format!("unknown field \"metadata.{name}\""));
+        let unknown = unknown.into_iter().map(|path| format!("unknown field \"{path}\""));
         let findings: Vec<String> =
             found.iter().cloned().chain(duplicates).chain(unknown).collect();
         if validation == FieldValidation::Strict && !findings.is_empty() {

@@ -25,11 +25,14 @@ pub const FOREGROUND: &str = "foregroundDeletion";
 /// The finalizer of an object that waits until what it owns has forgotten it.
 pub const ORPHAN: &str = "orphan";
 
+/// How many characters of a wrong text an error message repeats.
+const SHOWN_MAX: usize = 64;
+
 /// What is particular to a type.
 pub struct Rules {
     /// Whether the server numbers what its objects ask for.
     pub has_generation: bool,
-    /// Fills in what a server fills in.
+    /// Fills in what a server fills in, besides defaults.
     pub complete: fn(&mut Value),
     /// What is wrong with an object.
     pub check: Check,
@@ -37,6 +40,14 @@ pub struct Rules {
     pub is_container: bool,
     /// What an object is made of.
     pub structure: Structure,
+}
+
+impl Rules {
+    /// Fills in what nobody gave: what the server knows, and defaults.
+    pub fn complete(&self, tree: &mut Value) {
+        (self.complete)(tree);
+        self.structure.fill(tree);
+    }
 }
 
 impl fmt::Debug for Rules {
@@ -124,7 +135,7 @@ fn create_by(
     if subject.kind.has_status {
         remove(&mut tree, "status");
     }
-    (rules.complete)(&mut tree);
+    rules.complete(&mut tree);
     let incoming = incoming.replaced_by(&tree)?;
     let mut metadata = incoming.metadata.clone();
     check_revision(&metadata)?;
@@ -184,7 +195,7 @@ pub fn update(
             }
         }
     }
-    (rules.complete)(&mut tree);
+    rules.complete(&mut tree);
     if let Some(writer) = writer {
         let owners = tracked(subject, rules, writer, part, Some(&before), &tree);
         metadata.set(Field::ManagedFields, owners);
@@ -348,9 +359,27 @@ fn wrong(rules: &Rules, tree: &Value) -> Vec<Problem> {
     let found = (rules.check)(tree);
     let problem = |it: &Wrong| match it.message.as_str() {
         "is required" => Problem::required(&it.path, ""),
-        message => Problem::invalid(&it.path, "{…}", message),
+        message => Problem::invalid(&it.path, &shown(tree, &it.path), message),
     };
     found.iter().map(problem).collect()
+}
+
+/// The value at a path such as `spec.ports[0].name`, for a message.
+fn shown(tree: &Value, path: &str) -> String {
+    let mut parts = path.split(['.', '[']).map(|it| it.trim_end_matches(']'));
+    let value = parts.try_fold(tree, |value, part| match value {
+        Value::Array(items) => items.get(part.parse::<usize>().ok()?),
+        value => value.get(part),
+    });
+    match value {
+        None | Some(Value::Null) => "null".to_owned(),
+        Some(Value::Object(_)) => "{…}".to_owned(),
+        Some(Value::Array(_)) => "[…]".to_owned(),
+        Some(Value::String(text)) if text.chars().nth(SHOWN_MAX).is_some() => {
+            format!("\"{}…\"", text.chars().take(SHOWN_MAX).collect::<String>())
+        }
+        Some(value) => value.to_string(),
+    }
 }
 
 fn holders(tree: &Value) -> Vec<String> {

@@ -21,6 +21,7 @@ mod validate;
 
 use bytes::Bytes;
 
+use crate::model::apply::Structure;
 use crate::model::json::{Scan, Span, scan};
 use crate::model::metadata::Metadata;
 use crate::model::{ClusterName, ResourceType, ShardName};
@@ -48,6 +49,8 @@ pub struct Subject<'a> {
     pub namespace: &'a str,
     /// Whether objects say on which shard and in which cluster they lie.
     pub says_place: bool,
+    /// What an object is made of, where that is known: nothing else is stored then.
+    pub structure: Option<&'a Structure>,
 }
 
 /// What is to be stored, and what is to be served of it.

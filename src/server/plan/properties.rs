@@ -66,6 +66,7 @@ fn with_subject<T>(run: impl FnOnce(&Subject<'_>) -> T) -> T {
     let (shard, cluster) = ("root".parse().unwrap(), "acme".parse().unwrap());
     let kind = builtin::find("apis.kcp.io", "apiexports").unwrap();
     run(&Subject {
+        structure: None,
         kind,
         version: "v1alpha2",
         shard: &shard,

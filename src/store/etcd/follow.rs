@@ -37,6 +37,11 @@ const IDLE_EXPENSIVE: Duration = Duration::from_secs(60);
 /// tried. One that has much to send sends something.
 const SILENCE_MAX: Duration = Duration::from_secs(4);
 
+/// How long nothing may come on a watch, after what there is was found to be what it had
+/// told, until it is believed that nothing has come and gone in between. etcd tells what is
+/// due ten times a second.
+const SILENT_FOR: Duration = Duration::from_secs(5);
+
 /// How long the beginning of a watch may take.
 const BEGIN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -83,9 +88,19 @@ struct Parts {
 enum Progress {
     /// It is asked on the watch.
     Truthful,
-    /// What there is is compared with what was told. This is the last answer that was
-    /// not reached yet.
-    Compared(Option<Digest>),
+    /// What there is is compared with what was told.
+    Compared(Comparison),
+}
+
+/// What is known of how far the watch has come, where it cannot be asked.
+#[derive(Default)]
+struct Comparison {
+    /// The last answer that was not reached yet.
+    open: Option<Digest>,
+    /// The last answer that was what had been told, and when it came.
+    settled: Option<(Digest, Instant)>,
+    /// Such an answer that is not believed yet, and since when nothing was told.
+    silent: Option<(Digest, Instant)>,
 }
 
 impl Follower {
@@ -148,7 +163,7 @@ impl Follower {
                      of the cache"
                 );
             }
-            Progress::Compared(None)
+            Progress::Compared(Comparison::default())
         };
         let options = WatchOptions::new()
             .with_range(shared.range_end())
@@ -188,6 +203,11 @@ impl Follower {
                 () = tokio::time::sleep_until(next_idle) => {
                     next_idle = Instant::now() + idle;
                     self.ask(&mut stream, &mut progress, &mut asked).await?;
+                }
+                () = tokio::time::sleep_until(progress.believed_at().unwrap_or(silent_until)),
+                    if progress.believed_at().is_some() =>
+                {
+                    self.believe(&mut progress).await?;
                 }
                 () = tokio::time::sleep_until(silent_until) => return Err(late(&member.url)),
                 () = self.news.closed() => return Err(End::Unwanted),
@@ -234,15 +254,16 @@ impl Follower {
                 asked.get_or_insert_with(Instant::now);
                 stream.request_progress().await.map_err(|error| failed(error.into()))
             }
-            Progress::Compared(open) => {
+            Progress::Compared(known) => {
                 let newest = self.shared.newest().await.map_err(failed)?;
-                if newest <= self.after {
+                let settled = known.settled.map_or(self.after, |(digest, _)| digest.at);
+                if newest <= settled.max(self.after) {
                     return Ok(());
                 }
-                *open = Some(self.shared.digest().await.map_err(failed)?);
+                known.open = Some(self.shared.digest().await.map_err(failed)?);
                 self.compare(progress).await?;
                 // There is something that was not told: a member that lives tells it now.
-                if matches!(progress, Progress::Compared(Some(_))) {
+                if matches!(progress, Progress::Compared(Comparison { open: Some(_), .. })) {
                     asked.get_or_insert_with(Instant::now);
                 }
                 Ok(())
@@ -320,17 +341,42 @@ impl Follower {
             self.life.tell(&changes, more);
             self.send(News::Changes(changes)).await?;
         }
+        if let Progress::Compared(Comparison { settled, silent, .. }) = progress {
+            for (_, since) in settled.iter_mut().chain(silent) {
+                *since = Instant::now();
+            }
+        }
         self.compare(progress).await
     }
 
     /// Draws the conclusion from the last answer about what there is, if it can be drawn.
     async fn compare(&mut self, progress: &mut Progress) -> Result<(), End> {
-        let Progress::Compared(open) = progress else { return Ok(()) };
-        let Some(digest) = *open else { return Ok(()) };
+        let Progress::Compared(known) = progress else { return Ok(()) };
+        let Some(digest) = known.open else { return Ok(()) };
         if digest.at <= self.after {
-            *open = None;
-        } else if digest.newest <= self.after && digest.count == self.life.count {
-            *open = None;
+            known.open = None;
+        } else if self.told_all_of(&digest) {
+            // Not reached yet: what was created and deleted since left no trace in the
+            // answer.
+            known.open = None;
+            known.settled = Some((digest, Instant::now()));
+            known.silent = known.silent.or(known.settled);
+            self.send(News::Settled(digest.at)).await?;
+        }
+        Ok(())
+    }
+
+    fn told_all_of(&self, digest: &Digest) -> bool {
+        digest.newest <= self.after && digest.count == self.life.count
+    }
+
+    /// Takes what had settled for reached, since the watch has been silent for long.
+    async fn believe(&mut self, progress: &mut Progress) -> Result<(), End> {
+        let Progress::Compared(known) = progress else { return Ok(()) };
+        let Some((digest, _)) = known.silent.take() else { return Ok(()) };
+        // What has settled since comes next.
+        known.silent = known.settled.take().filter(|(later, _)| later.at > digest.at);
+        if digest.at > self.after && self.told_all_of(&digest) {
             self.reached(digest.at).await?;
         }
         Ok(())
@@ -343,6 +389,18 @@ impl Follower {
 
     async fn send(&mut self, news: News) -> Result<(), End> {
         self.news.send(news).await.map_err(|_| End::Unwanted)
+    }
+}
+
+impl Progress {
+    /// When what has settled counts as reached.
+    fn believed_at(&self) -> Option<Instant> {
+        match self {
+            Self::Compared(Comparison { silent: Some((_, since)), .. }) => {
+                Some(*since + SILENT_FOR)
+            }
+            _ => None,
+        }
     }
 }
 

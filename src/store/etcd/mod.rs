@@ -33,7 +33,10 @@
 //! On an older one etcd is asked what there is: the newest change below the prefix, and
 //! how many keys there are. If none is newer than what the watch told, each key that
 //! there is was told; if there are as many as were told, none was deleted either. So the
-//! state that was told is the state at the revision of that answer.
+//! state that was told is the state at the revision of that answer, and reads may rest on
+//! it. It does not say that each change was told: an object that was created and deleted
+//! meanwhile leaves no trace there. So watches come no further by it until the watch on etcd
+//! has been silent for some seconds.
 //!
 //! # What is absent on purpose
 //!

@@ -3,11 +3,13 @@
 use serde_json::{Value, json};
 
 use super::{CERTIFICATES, DEMO, DEPLOYMENTS, Scene, root_spec, shard_spec};
-use crate::support::{Effect, Fault};
+use crate::support::{Effect, Fault, eventually};
 
 const ROOTS: &str = "rootshards.operator.kcp.io";
 const CACHES: &str = "cacheservers.operator.kcp.io";
 const FRONTS: &str = "frontproxies.operator.kcp.io";
+const SHARDS: &str = "shards.operator.kcp.io";
+const VIEWS: &str = "virtualworkspaces.operator.kcp.io";
 
 fn front() -> Value {
     json!({ "rootShard": { "ref": { "name": "root" } } })
@@ -39,15 +41,15 @@ fn a_change_of_any_source_is_followed() {
     kubeconfig("24h");
     let _running = scene.start();
     scene.until_installed();
-    scene.until_reason("virtualworkspaces.operator.kcp.io", "views", "Reconciled", "Applied");
+    scene.until_reason(VIEWS, "views", "Reconciled", "Applied");
     scene.until_phase("kubeconfigs.operator.kcp.io", "admin", "Ready");
 
-    for (kind, name, mut spec, deployment) in [
-        ("CacheServer", "cache", cache(), "cache-cache-server"),
-        ("RootShard", "root", root_spec(), "root-kcp"),
-        ("Shard", "one", shard_spec(), "one-shard-kcp"),
-        ("FrontProxy", "front", front(), "front-front-proxy"),
-        ("VirtualWorkspace", "views", views(), "views-virtual-workspace"),
+    for (kind, of, name, mut spec, deployment) in [
+        ("CacheServer", CACHES, "cache", cache(), "cache-cache-server"),
+        ("RootShard", ROOTS, "root", root_spec(), "root-kcp"),
+        ("Shard", SHARDS, "one", shard_spec(), "one-shard-kcp"),
+        ("FrontProxy", FRONTS, "front", front(), "front-front-proxy"),
+        ("VirtualWorkspace", VIEWS, "views", views(), "views-virtual-workspace"),
     ] {
         spec["image"] = json!({ "tag": "v0.31.6" });
         scene.put(kind, name, spec);
@@ -55,6 +57,13 @@ fn a_change_of_any_source_is_followed() {
             let deployment = scene.get(DEPLOYMENTS, deployment)?;
             let image = deployment.pointer("/spec/template/spec/containers/0/image")?.as_str()?;
             image.ends_with(":v0.31.6").then_some(())
+        });
+        // What was true of the former generation and still is, is said of the new one.
+        scene.until(&format!("the conditions of {kind} {name} to be of its generation"), || {
+            let found = scene.get(of, name)?;
+            let conditions = found["status"]["conditions"].as_array()?;
+            let is_new = |it: &Value| it["observedGeneration"] == found["metadata"]["generation"];
+            (found["metadata"]["generation"] == 2 && conditions.iter().all(is_new)).then_some(())
         });
     }
     kubeconfig("48h");
@@ -131,8 +140,24 @@ fn what_the_loop_writes_itself_wakes_whoever_waits_for_it() {
     running.kill();
     scene.cluster.delete("secrets", DEMO, "cache-kubeconfig");
     scene.cluster.delete(DEPLOYMENTS, DEMO, "root-kcp");
-    // The watch comes to nothing, so that nobody but the look itself can tell of the Secret.
+    // The watch comes to nothing, so that nobody but the look itself can tell of the Secret; and
+    // the look is at it until the root shard has nothing left to wake it.
     scene.cluster.fail(Fault::on("WATCH", "/secrets").with(Effect::Hang).times(usize::MAX));
-    let _running = scene.start();
+    scene.cluster.fail(Fault::on("PATCH", "/secrets/cache-kubeconfig").with(Effect::Hold));
+    let running = scene.start_with(&["--listen", "127.0.0.1:0"]);
+    scene.until_reason(ROOTS, "root", "Reconciled", "WaitingForMounts");
+    eventually("the Secret", || (scene.cluster.held() == 1).then_some(()));
+    let looks = || {
+        let of = r#"{controller="rootshard",result="success"}"#;
+        running.metric(&format!("kcp_operator_reconciliation_duration_seconds_count{of}"))
+    };
+    let before = looks();
+    scene.cluster.put(&json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "name": "unrelated", "namespace": DEMO },
+    }));
+    eventually("another look at the root shard", || (looks() > before).then_some(()));
+    assert_eq!(scene.get(DEPLOYMENTS, "root-kcp"), None);
+    scene.cluster.release();
     scene.until("the root shard to be there again", || scene.get(DEPLOYMENTS, "root-kcp"));
 }

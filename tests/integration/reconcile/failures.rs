@@ -437,6 +437,31 @@ fn without_the_lease_nothing_is_changed() {
 }
 
 #[test]
+fn a_look_goes_no_further_when_the_lease_is_lost_meanwhile() {
+    let scene = Scene::new();
+    let lease = |holder: &str| {
+        let mut lease = scene.get("leases.coordination.k8s.io", "reconcile.kcpctl.io").unwrap();
+        lease["spec"]["holderIdentity"] = holder.into();
+        lease["spec"]["leaseDurationSeconds"] = 3600.into();
+        scene.cluster.put(&lease);
+    };
+    scene.cache("cache");
+    // The answer to its first write is held back.
+    scene.cluster.fail(Fault::on("PATCH", "/cert-manager.io/").with(Effect::Hold));
+    let running = scene.start_with(&["--leader-elect"]);
+    eventually("a look", || (scene.cluster.held() == 1).then_some(()));
+    lease("somebody");
+    eventually("the loss", || running.said().contains("another loop leads now").then_some(()));
+    until_asked_for_the_lease(&scene, 1);
+    scene.cluster.take_requests();
+    scene.cluster.release();
+    until_asked_for_the_lease(&scene, 2);
+    assert_eq!(writes(&scene), [""; 0]);
+    lease("");
+    scene.until_phase(CACHES, "cache", "Running");
+}
+
+#[test]
 fn a_loop_that_cannot_begin_says_why() {
     let scene = Scene::new();
     scene.cluster.deny("list", "shards");

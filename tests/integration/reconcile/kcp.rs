@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -10,6 +11,8 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use kcpctl::reconcile::{self, Settings};
+use kcpctl::shutdown::{self, Phase};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -279,6 +282,42 @@ fn roles_of_a_kubeconfig_are_bound_moved_and_taken_back() {
     assert!(!kcp.has(&binding("root:b", "view")));
     assert!(scene.get("secrets", "dev").is_none(), "its Secret goes with it");
     assert!(scene.get("secrets", "kubeconfig-cert-dev").is_none(), "so does its certificate");
+}
+
+#[test]
+fn what_goes_inside_of_kcp_is_seen_though_nobody_watches_it() {
+    let (scene, kcp) = (Scene::new(), Kcp::start());
+    scene.installation();
+    scene.put(
+        "Kubeconfig",
+        "dev",
+        json!({
+            "target": { "frontProxyRef": { "name": "front" } }, "username": "dev",
+            "validity": "24h", "secretRef": { "name": "dev" }, "targetWorkspace": "root:a",
+            "authorization": { "clusterRoleBindings": { "clusterRoles": ["view"] } },
+        }),
+    );
+    let settings = Settings {
+        namespace: Some(DEMO.to_owned()),
+        kcp_url: Some(kcp.template()),
+        resync: Some(Duration::from_millis(500)),
+        ..Settings::default()
+    };
+    let config = scene.cluster.config();
+    let runtime = Runtime::new().unwrap();
+    let (trigger, shutdown) = shutdown::channel();
+    let running = runtime.spawn(async move {
+        let client = kube::Client::try_from(config).unwrap();
+        reconcile::run(client, &settings, shutdown).await
+    });
+    scene.until_reason(KUBECONFIGS, "dev", "Available", "SecretsReady");
+    // More often than anything else that happened could make somebody look.
+    for _ in 0..5 {
+        scene.until("the role", || (!kcp.paths().is_empty()).then_some(()));
+        kcp.state.lock().objects.clear();
+    }
+    trigger.reach(Phase::Draining);
+    runtime.block_on(running).unwrap().unwrap();
 }
 
 #[test]

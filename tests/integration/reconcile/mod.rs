@@ -7,10 +7,14 @@ mod adoption;
 mod changes;
 mod failures;
 mod kcp;
+mod kills;
 mod life;
+mod metrics;
 mod parity;
 
 use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Child, Stdio};
 use std::sync::LazyLock;
 
@@ -64,6 +68,31 @@ impl Drop for Loop {
 impl Loop {
     fn said(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Where it serves its health.
+    fn address(&self) -> String {
+        eventually("the address", || {
+            let said = self.said();
+            let line = said.lines().find(|it| it.contains("serving health"))?.to_owned();
+            Some(line.split("address=").nth(1)?.trim().to_owned())
+        })
+    }
+
+    /// What it answers to a path there.
+    fn ask(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// The value of a metric, named with all its labels as they are told; nothing if there is none.
+    fn metric(&self, name: &str) -> Option<i64> {
+        let answer = self.ask("/metrics");
+        let mut values = answer.lines().filter_map(|it| it.strip_prefix(name)?.strip_prefix(' '));
+        values.next().map(|it| it.parse().unwrap())
     }
 
     /// Asks it to end, and waits for that.

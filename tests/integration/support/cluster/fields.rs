@@ -165,16 +165,40 @@ fn merge(live: &mut Value, applied: &Value, name: &str) {
             }
         }
         (Value::Array(live), Value::Array(applied)) if keys(name, applied).is_some() => {
-            let keys = keys(name, applied).unwrap_or_default();
-            for item in applied {
-                match index(live, &item_step(keys, item)) {
-                    Some(index) => merge(&mut live[index], item, ""),
-                    None => live.push(item.clone()),
-                }
-            }
+            merge_items(live, applied, keys(name, applied).unwrap_or_default());
         }
         (live, applied) => *live = applied.clone(),
     }
+}
+
+/// Merges lists with keys: items come in the order in which they are applied, and one that only
+/// the live list has comes before the next one there that both have.
+fn merge_items(live: &mut Vec<Value>, applied: &[Value], keys: &[&str]) {
+    let mut old: Vec<Option<Value>> = live.drain(..).map(Some).collect();
+    let place = |old: &[Option<Value>], item: &Value| {
+        let step = item_step(keys, item);
+        old.iter().position(|it| {
+            it.as_ref().is_some_and(|it| index(std::slice::from_ref(it), &step).is_some())
+        })
+    };
+    let is_applied = |it: &mut Value| index(applied, &item_step(keys, it)).is_some();
+    let mut from = 0;
+    for (number, item) in applied.iter().enumerate() {
+        let both = applied[number..].iter().find_map(|it| place(&old, it));
+        // Where the two orders disagree, nothing is left to come before it.
+        let to = both.filter(|&it| it >= from).unwrap_or(old.len());
+        live.extend(old[from..to].iter_mut().filter_map(|it| it.take_if(|it| !is_applied(it))));
+        from = to;
+        let found = place(&old, item).and_then(|it| old[it].take());
+        live.push(match found {
+            Some(mut found) => {
+                merge(&mut found, item, "");
+                found
+            }
+            None => item.clone(),
+        });
+    }
+    live.extend(old.into_iter().flatten());
 }
 
 /// An entry of `managedFields`.

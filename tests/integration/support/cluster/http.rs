@@ -130,11 +130,20 @@ pub(super) async fn answer(
         }
         Some(Effect::Break) => return Err(Broken),
         Some(Effect::Hang) => std::future::pending::<()>().await,
-        Some(Effect::BreakAfterwards) | None => {}
+        Some(Effect::BreakAfterwards | Effect::Hold) | None => {}
     }
     let parts: Vec<String> = path.split('/').filter(|it| !it.is_empty()).map(decoded).collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let answer = route(&inner, &head.method, &parts, query, &content, &body);
+    if effect == Some(Effect::Hold) {
+        let mut changed = inner.changed.subscribe();
+        let released = {
+            let mut cuts = inner.cuts.lock();
+            cuts.held += 1;
+            cuts.released
+        };
+        while inner.cuts.lock().released == released && changed.changed().await.is_ok() {}
+    }
     if effect == Some(Effect::BreakAfterwards) {
         return Err(Broken);
     }

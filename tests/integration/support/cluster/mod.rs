@@ -27,8 +27,8 @@
 //! # What is absent on purpose
 //!
 //! * No controllers: no pod ever runs, no Certificate is issued. A test says what they would have
-//!   done. The exceptions are the collection of what an object owned, which happens at once, and
-//!   definitions, which are established at once unless [`Cluster::hold_definitions`] was called.
+//!   done. The exceptions are the collection of what an object owned, which happens at once (what
+//!   is made for an owner that is gone already stays until [`Cluster::collect`]), and definitions, which are established at once unless [`Cluster::hold_definitions`] was called.
 //! * No schemas: nothing is validated, pruned or defaulted.
 //! * No authentication: whoever comes is an administrator, but for what [`Cluster::deny`] denies.
 //! * Lists are answered whole, whatever their `limit`; no strategic merge patches; no `Table`.
@@ -81,6 +81,9 @@ struct Inner {
 struct Cuts {
     ended: u64,
     broken: u64,
+    /// How many answers were held back since the last release.
+    held: usize,
+    released: u64,
 }
 
 /// A request that came.
@@ -116,6 +119,8 @@ pub enum Effect {
     BreakAfterwards,
     /// No answer ever comes, and nothing is done.
     Hang,
+    /// All is done, and the answer comes when [`Cluster::release`] is called.
+    Hold,
 }
 
 /// Which requests go wrong, how, and how often.
@@ -268,6 +273,13 @@ impl Cluster {
         self.wake();
     }
 
+    /// Deletes what was made for owners that were gone by then, as a collector does in time.
+    pub fn collect(&self) {
+        let now = self.inner.now();
+        self.inner.state.lock().collect(&now);
+        self.wake();
+    }
+
     /// From now on definitions wait for [`Cluster::establish`].
     pub fn hold_definitions(&self) {
         self.inner.state.lock().holds_definitions = true;
@@ -303,6 +315,20 @@ impl Cluster {
     /// Makes requests go wrong. Faults are looked at in the order in which they were named.
     pub fn fail(&self, fault: Fault) {
         self.inner.faults.lock().push(fault);
+    }
+
+    /// How many answers are held back.
+    pub fn held(&self) -> usize {
+        self.inner.cuts.lock().held
+    }
+
+    /// Sends every answer that is held back.
+    pub fn release(&self) {
+        let mut cuts = self.inner.cuts.lock();
+        cuts.held = 0;
+        cuts.released += 1;
+        drop(cuts);
+        self.wake();
     }
 
     /// Forgets all faults.

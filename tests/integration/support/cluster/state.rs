@@ -1,6 +1,6 @@
 //! What a cluster holds, and what becomes of a write. No socket, no clock.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use serde_json::{Value, json};
 
@@ -337,6 +337,26 @@ impl State {
             if !kept {
                 self.delete(&key, false, now);
             }
+        }
+    }
+
+    /// Deletes what is owned, though by nobody who is there.
+    pub(super) fn collect(&mut self, now: &str) {
+        let there: HashSet<String> = self
+            .objects
+            .values()
+            .filter_map(|it| Some(it["metadata"]["uid"].as_str()?.into()))
+            .collect();
+        let is_left = |object: &Value| {
+            let owners =
+                object["metadata"]["ownerReferences"].as_array().map_or(&[][..], Vec::as_slice);
+            let is_there = |it: &Value| it["uid"].as_str().is_some_and(|it| there.contains(it));
+            !owners.is_empty() && !owners.iter().any(is_there)
+        };
+        let left: Vec<Key> =
+            self.objects.iter().filter(|it| is_left(it.1)).map(|it| it.0.clone()).collect();
+        for key in left {
+            self.delete(&key, false, now);
         }
     }
 

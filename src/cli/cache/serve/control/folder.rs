@@ -151,7 +151,9 @@ impl Folder {
             namespace = text(&tree, "/metadata/namespace").to_owned();
             if namespace.is_empty() {
                 NAMESPACE.clone_into(&mut namespace);
-                tree["metadata"]["namespace"] = NAMESPACE.into();
+                if let Some(metadata) = tree["metadata"].as_object_mut() {
+                    metadata.insert("namespace".to_owned(), NAMESPACE.into());
+                }
             }
             self.make_namespace(&namespace).await?;
         }

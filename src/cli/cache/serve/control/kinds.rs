@@ -6,13 +6,14 @@ use k8s_openapi::api::apps::v1 as apps;
 use k8s_openapi::api::coordination::v1 as coordination;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::policy::v1 as policy;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::api;
-use crate::model::apply::Structure;
+use crate::model::apply::{Flaw, Structure};
+use crate::model::fields;
 use crate::model::{Access, Column, ColumnKind, NameRule, ResourceType, Version, builtin};
 use crate::server::control::Kind;
-use crate::server::plan::control::{Rules, Wrong};
+use crate::server::plan::control::{Check, Rules, Wrong};
 
 /// A type of Kubernetes or cert-manager.
 struct Row {
@@ -221,6 +222,15 @@ fn structure(schema: &Value) -> Structure {
     Structure::from_schema(schema).unwrap_or_else(|_| Structure::any_object().clone())
 }
 
+/// Finds what has another type than `structure` says.
+fn flaws(structure: Structure) -> Check {
+    Box::new(move |tree| {
+        let path = |it: &Flaw| fields::shown_path(&it.path).trim_start_matches('.').to_owned();
+        let wrong = |it: Flaw| Wrong { path: path(&it), message: it.why };
+        structure.flaws(tree).into_iter().map(wrong).collect()
+    })
+}
+
 /// Rules that forbid nothing.
 fn plain() -> Rules {
     Rules {
@@ -338,9 +348,9 @@ impl Row {
             rules: Rules {
                 has_generation: self.reconciled,
                 complete,
+                check: flaws(structure.clone()),
                 structure,
                 is_container: self.kind == "Namespace",
-                ..plain()
             },
             fields: match self.kind {
                 "Event" => &EVENT_FIELDS,
@@ -355,23 +365,45 @@ impl Row {
 /// Namespaces say that they are there, and can be selected by their names.
 fn namespace(tree: &mut Value) {
     let name = tree["metadata"]["name"].clone();
-    tree["metadata"]["labels"]["kubernetes.io/metadata.name"] = name;
-    if tree["status"]["phase"].is_null() {
-        tree["status"]["phase"] = "Active".into();
+    if let Some(labels) = members(&mut tree["metadata"], "labels").filter(|_| name.is_string()) {
+        labels.insert("kubernetes.io/metadata.name".to_owned(), name);
     }
-    tree["spec"]["finalizers"] = json!(["kubernetes"]);
+    if let Some(status) = members(tree, "status") {
+        status.entry("phase").or_insert_with(|| "Active".into());
+    }
+    if let Some(spec) = members(tree, "spec") {
+        spec.insert("finalizers".to_owned(), json!(["kubernetes"]));
+    }
 }
 
 /// What is given as text is kept as data.
 fn secret(tree: &mut Value) {
     use base64::prelude::{BASE64_STANDARD, Engine as _};
 
-    let given = tree.as_object_mut().and_then(|it| it.remove("stringData"));
+    let is_text = |it: &Value| {
+        it.as_object().is_some_and(|texts| texts.values().all(|it| it.is_string() || it.is_null()))
+    };
+    // What is no text stays, and is found to be wrong.
+    let given = tree
+        .as_object_mut()
+        .filter(|it| it.get("stringData").is_some_and(|it| it.is_null() || is_text(it)))
+        .and_then(|it| it.remove("stringData"));
     for (key, text) in given.iter().filter_map(Value::as_object).flatten() {
-        let text = text.as_str().unwrap_or_default();
-        tree["data"][key] = BASE64_STANDARD.encode(text).into();
+        let text = BASE64_STANDARD.encode(text.as_str().unwrap_or_default());
+        if let Some(data) = members(tree, "data") {
+            data.insert(key.clone(), text.into());
+        }
     }
     if tree["type"].is_null() {
         tree["type"] = "Opaque".into();
     }
+}
+
+/// The members of a map in `of`, which is made if it is not there; none if it is no map.
+fn members<'a>(of: &'a mut Value, name: &str) -> Option<&'a mut Map<String, Value>> {
+    let map = of.as_object_mut()?.entry(name).or_insert(Value::Null);
+    if map.is_null() {
+        *map = Value::Object(Map::new());
+    }
+    map.as_object_mut()
 }
