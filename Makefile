@@ -42,7 +42,7 @@ test: rust python ## Install what the tests need, and run them all
 	@.ci/need openssl=openssl kubectl=kubernetes-client etcd=etcd-server
 	cargo test --locked --no-fail-fast
 	KCPCTL_TEST_STORE=etcd cargo test --locked --no-fail-fast --test integration -- $(ON_ETCD) \
-		--skip a_revision_of_an_older_life_is_gone --skip control::
+		--skip a_revision_of_an_older_life_is_gone
 
 faults: rust ## Break everything around three servers on an etcd, for SECONDS=600
 	@.ci/need etcd=etcd-server

@@ -312,6 +312,7 @@ module completions {
     --tls-cipher-suites: string # Cipher suites that may be used, by their names in Go, between commas
     --tls-curve-preferences: string # Key exchanges that may be used, by their numbers, between commas
     --manifests: path         # Folder of an installation's manifests
+    --control-plane           # Serve the control plane from the etcd too, below `/kcpctl`
     --name: string            # Which cache server of the manifests this one is, if there are several
     --prune-orphans-after: string # Delete what a shard left that has been gone for this long [default: never]
     --history-bytes: string   # Memory for recent changes, which watches resume from [default: 256MiB]

@@ -147,7 +147,7 @@ async fn work(args: ReconcileArgs) -> Result<(), CliError> {
         issue_certificates: args.issue_certificates,
         lease: args
             .leader_elect
-            .then(|| LeaseSettings { namespace: lease_namespace, identity: identity() }),
+            .then(|| LeaseSettings { namespace: lease_namespace, identity: reconcile::identity() }),
         listen: args.listen,
         resync: None,
         kcp_url: args.kcp_url,
@@ -229,12 +229,6 @@ async fn connect(
     let namespace = config.default_namespace.clone();
     let client = Client::try_from(config).map_err(|error| refused(anyhow::Error::new(error)))?;
     Ok((client, namespace))
-}
-
-/// Who we are among those who contend for the lease: the pod, if this is one, and this life.
-fn identity() -> String {
-    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "kcpctl".to_owned());
-    format!("{host}_{}", uuid::Uuid::new_v4())
 }
 
 impl From<ReconcileError> for CliError {

@@ -4,7 +4,6 @@
 //! change for its whole duration, as seen from here, is gone. A holder that could not renew in
 //! time stops by itself, before anybody else begins.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -12,10 +11,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::api::{Api, PostParams};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::shutdown::Shutdown;
+use super::LeaseSettings;
 
 /// The name of the Lease.
 pub const NAME: &str = "reconcile.kcpctl.io";
@@ -83,13 +83,49 @@ impl Seen {
     }
 }
 
-/// Contends for the Lease until the process ends, and says whether we hold it.
-pub(super) async fn contend(
+/// Who contends for the Lease, and may hold it.
+#[derive(Debug)]
+pub struct Contender {
+    leading: watch::Receiver<bool>,
+    end: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Contender {
+    /// Begins to contend.
+    pub fn begin(client: Client, settings: &LeaseSettings) -> Self {
+        let (leading, leads) = watch::channel(false);
+        let (end, ended) = oneshot::channel();
+        let LeaseSettings { namespace, identity } = settings.clone();
+        let task = tokio::spawn(contend(client, namespace, identity, leading, ended));
+        Self { leading: leads, end, task }
+    }
+
+    /// Tells whether we hold it.
+    pub fn leading(&self) -> watch::Receiver<bool> {
+        self.leading.clone()
+    }
+
+    /// Gives it back. Only who does nothing any more may.
+    pub async fn end(self) {
+        let _ = self.end.send(());
+        let _ = self.task.await;
+    }
+}
+
+/// A name for us among those who contend: the pod, if this is one, and this life.
+pub fn identity() -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "kcpctl".to_owned());
+    format!("{host}_{}", uuid::Uuid::new_v4())
+}
+
+/// Contends for the Lease until the end, and says whether we hold it.
+async fn contend(
     client: Client,
     namespace: String,
     me: String,
-    leading: Arc<watch::Sender<bool>>,
-    shutdown: Shutdown,
+    leading: watch::Sender<bool>,
+    mut ended: oneshot::Receiver<()>,
 ) {
     let leases: Api<Lease> = Api::namespaced(client, &namespace);
     let mut seen = Seen::default();
@@ -117,7 +153,7 @@ pub(super) async fn contend(
         }
         tokio::select! {
             () = sleep(PAUSE) => {}
-            () = shutdown.draining() => break,
+            _ = &mut ended => break,
         }
     }
     if *leading.borrow() {

@@ -53,9 +53,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use adopt::Sign;
-pub use lease::NAME as LEASE;
+pub use lease::{Contender, NAME as LEASE, identity};
 pub use look::{Did, End};
-pub use run::{Looked, once, run};
+pub use run::{Looked, always, once, run, run_while};
 pub use source::SourceKey;
 
 use cluster::Failure;

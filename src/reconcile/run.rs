@@ -23,7 +23,7 @@ use super::metrics::Metrics;
 use super::queue::Queue;
 use super::source::SourceKey;
 use super::watch::{self, Told};
-use super::{ReconcileError, Settings, issuer, lease, listen, operator};
+use super::{Contender, ReconcileError, Settings, issuer, listen, operator};
 use crate::api::Kind;
 use crate::shutdown::Shutdown;
 
@@ -132,29 +132,62 @@ async fn list(client: &Client, namespace: Option<&str>) -> Result<World, Reconci
 fn take(world: &mut World, changed: Changed) {
     match changed {
         Changed::Put(watched, live) => {
-            world.put(watched, *live);
+            world.wrote(watched, *live);
         }
-        Changed::Gone(watched, namespace, name) => {
-            world.remove(watched, &namespace, &name);
-        }
+        Changed::Gone(watched, live) => world.remove(watched, &live),
     }
 }
 
-/// Runs the loop until the process should end.
+/// Runs the loop until the process should end, where it leads if it has to hold a lease.
 pub async fn run(
     client: Client,
     settings: &Settings,
     shutdown: Shutdown,
 ) -> Result<(), ReconcileError> {
-    // A first answer tells more than a watch that is tried again and again.
+    check(&client, settings).await?;
+    let contender = settings.lease.as_ref().map(|it| Contender::begin(client.clone(), it));
+    let leading = contender.as_ref().map_or_else(always, Contender::leading);
+    let ended = follow(client, settings, leading, shutdown).await;
+    if let Some(contender) = contender {
+        contender.end().await;
+    }
+    ended
+}
+
+/// The same for whoever knows whether we lead.
+pub async fn run_while(
+    client: Client,
+    settings: &Settings,
+    leading: channel::Receiver<bool>,
+    shutdown: Shutdown,
+) -> Result<(), ReconcileError> {
+    check(&client, settings).await?;
+    follow(client, settings, leading, shutdown).await
+}
+
+/// Says that we lead, where nobody else may.
+pub fn always() -> channel::Receiver<bool> {
+    channel::channel(true).1
+}
+
+/// Refuses what cannot work. A first answer tells more than a watch that is tried again and again.
+async fn check(client: &Client, settings: &Settings) -> Result<(), ReconcileError> {
     for kind in Kind::ALL {
         let watched = Watched::Source(kind);
-        let api = watch::api(&client, watched, settings.namespace.as_deref());
+        let api = watch::api(client, watched, settings.namespace.as_deref());
         if let Err(failure) = patiently(api.list(&ListParams::default().limit(1))).await {
             return Err(ReconcileError::of_list(watched, &failure));
         }
     }
-    operator::refuse(&client, settings).await?;
+    operator::refuse(client, settings).await
+}
+
+async fn follow(
+    client: Client,
+    settings: &Settings,
+    leading: channel::Receiver<bool>,
+    shutdown: Shutdown,
+) -> Result<(), ReconcileError> {
     let shared = Arc::new(Shared {
         world: Mutex::default(),
         metrics: Arc::default(),
@@ -164,14 +197,6 @@ pub async fn run(
         Some(address) => Some(listen::start(address, Arc::clone(&shared), shutdown.clone()).await?),
         None => None,
     };
-    let (leading_tx, leading) = channel::channel(settings.lease.is_none());
-    let leading_tx = Arc::new(leading_tx);
-    let contender = settings.lease.as_ref().map(|lease| {
-        let (client, shutdown) = (client.clone(), shutdown.clone());
-        let leading_tx = Arc::clone(&leading_tx);
-        let (namespace, me) = (lease.namespace.clone(), lease.identity.clone());
-        tokio::spawn(lease::contend(client, namespace, me, leading_tx, shutdown))
-    });
     let issuer = settings.issue_certificates.then(|| {
         let (client, namespace) = (client.clone(), settings.namespace.clone());
         let metrics = Arc::clone(&shared.metrics);
@@ -189,10 +214,6 @@ pub async fn run(
     this.turn(&client, settings, &worker, leading, &shutdown).await;
     if let Some(issuer) = issuer {
         let _ = issuer.await;
-    }
-    if let Some(contender) = contender {
-        // It gives the lease back.
-        let _ = contender.await;
     }
     drop(listener);
     Ok(())
@@ -352,7 +373,7 @@ impl Loop {
 
     fn gone(&mut self, watched: Watched, live: &Live, worker: &Worker) {
         let namespace = live.metadata.namespace.clone().unwrap_or_default();
-        self.shared.world.lock().remove(watched, &namespace, live.name());
+        self.shared.world.lock().gone(watched, live);
         worker.forget(watched, &namespace, live.name());
         match (watched, live.source()) {
             (Watched::Source(_) | Watched::Secret | Watched::ConfigMap, _) | (_, None) => {

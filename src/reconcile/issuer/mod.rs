@@ -110,14 +110,8 @@ impl fmt::Display for Key {
     }
 }
 
-/// Signs what the Certificates of one namespace, or of all, ask for, until the process should
-/// end.
-pub async fn run(client: Client, namespace: Option<String>, shutdown: Shutdown) {
-    let (_leading, leading) = channel::channel(true);
-    run_while(client, namespace, Arc::default(), leading, shutdown).await;
-}
-
-/// The same, as long as we lead.
+/// Signs what the Certificates of one namespace, or of all, ask for, as long as we
+/// lead, until the process should end.
 pub(super) async fn run_while(
     client: Client,
     namespace: Option<String>,
@@ -237,7 +231,7 @@ impl State {
             Ok(Event::Delete(object)) => {
                 let live = Live::of(watched, object);
                 let place = live.metadata.namespace.clone().unwrap_or_default();
-                self.world.remove(watched, &place, live.name());
+                self.world.gone(watched, &live);
                 if watched == Watched::Secret {
                     worker.forget(&place, live.name());
                 }
@@ -358,9 +352,12 @@ impl State {
             let is_own = Key::of(watched, &live).as_ref() == Some(key);
             if is_own {
                 // We know what we wrote about it.
-                self.world.put(watched, live);
+                self.world.wrote(watched, live);
             } else {
-                self.put(watched, live, namespace);
+                let known = live.clone();
+                if let Put::New { .. } = self.world.wrote(watched, live) {
+                    self.concern(watched, &known, namespace);
+                }
             }
         }
         match end {

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -19,18 +20,28 @@ use crate::shutdown::Shutdown;
 use crate::store::{Expect, Place};
 use crate::view::{CommitError, Draft, View};
 
+/// How often it is looked for what failed, and for what was written through another server.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
 /// Collects after every write until the end.
 pub async fn run(view: Arc<View>, control: Arc<Control>, shutdown: Shutdown) {
+    let mut settled = None;
     loop {
-        settle(&view, &control).await;
+        let revision = view.root().revision();
+        if settled != Some(revision) {
+            settled = settle(&view, &control).await.then_some(revision);
+        }
         tokio::select! {
             () = control.stirred.notified() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
             () = shutdown.draining() => return,
         }
     }
 }
 
-async fn settle(view: &View, control: &Control) {
+/// Collects what there is to collect. Says whether all went well.
+async fn settle(view: &View, control: &Control) -> bool {
+    let mut is_well = true;
     loop {
         let objects = objects(view, control);
         let steps = steps(&objects);
@@ -41,11 +52,12 @@ async fn settle(view: &View, control: &Control) {
                 Err(error) => {
                     let place = &*objects[at].place.path;
                     tracing::warn!(place, error = error.message(), "was not collected");
+                    is_well = false;
                 }
             }
         }
         if !moved {
-            return;
+            return is_well;
         }
     }
 }

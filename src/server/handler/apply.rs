@@ -38,6 +38,7 @@ impl Call<'_> {
             force: self.query.flag("force").unwrap_or(false),
         };
         let place = self.place(name)?;
+        self.know_namespace().await?;
         for _ in 0..REPLANS_MAX {
             let (now, uid) = (now(), uuid::Uuid::new_v4().to_string());
             let planned = self.plan(&place, |old| {

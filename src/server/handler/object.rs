@@ -120,6 +120,7 @@ impl Call<'_> {
         let encoder = self.encoder(Shape::One)?;
         let incoming = self.incoming(body, &subject, "CreateOptions")?;
         let dry_run = self.query.dry_run("CreateOptions")?;
+        self.know_namespace().await?;
         let generates = !incoming.metadata.has(Field::Name);
         let mut tries = if generates { NAMES_MAX } else { 1 };
         loop {

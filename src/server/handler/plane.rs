@@ -106,6 +106,14 @@ impl Call<'_> {
         name.get(..end).filter(|it| !it.is_empty()).unwrap_or("unknown")
     }
 
+    /// Waits until it is known whether the namespace of a new object is there.
+    pub(super) async fn know_namespace(&self) -> Result<(), ApiError> {
+        match &self.app.plane {
+            Plane::Control(_) if self.served.kind.namespaced => self.app.fresh().await,
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses what would lie in a namespace that is not there, or on its way out.
     fn check_namespace(&self) -> Result<(), ApiError> {
         let name = self.path.namespace.as_str();

@@ -116,6 +116,9 @@ impl Server {
         let wanted = std::env::var_os(STORE).is_some_and(|it| it == "etcd");
         let etcd = (wanted && !told && !foreign).then(Etcd::start);
         extra.extend(etcd.iter().map(|etcd| format!("--etcd-servers={}", etcd.url())));
+        if etcd.is_some() && matches!(personality, Personality::Kcpctl) {
+            extra.push("--control-plane".to_owned());
+        }
         let clients = new_authority("clients");
         if matches!(personality, Personality::CacheServer { .. }) {
             env.write("trusted-clients.crt", clients.cert_pem());

@@ -139,6 +139,14 @@ pub(crate) struct ServeArgs {
     )]
     manifests: Option<PathBuf>,
 
+    /// Serve the control plane from the etcd too, below `/kcpctl`
+    ///
+    /// It holds the private keys of CAs, so it is off on an etcd unless told otherwise. Of
+    /// several servers one at a time works on it: whoever holds the Lease `reconcile.kcpctl.io`
+    /// in the namespace `default`. With a store of its own this server always has one.
+    #[arg(long, help_heading = "Installation")]
+    control_plane: bool,
+
     /// Which cache server of the manifests this one is, if there are several
     #[arg(long, value_name = "NAME", help_heading = "Installation", requires = "manifests")]
     name: Option<String>,
@@ -238,6 +246,7 @@ impl ServeArgs {
             tls_curve_preferences,
             manifests,
             name,
+            control_plane,
             prune_orphans_after,
             history_bytes,
             memory_limit,
@@ -270,6 +279,7 @@ impl ServeArgs {
             client_ca: client_ca_file,
             tls_sans: tls_san,
             manifests: manifests.map(|dir| Manifests { dir, name }),
+            control_plane,
             tls_rules: TlsRules::default()
                 .min_version(&tls_min_version)?
                 .cipher_suites(&tls_cipher_suites)?

@@ -193,6 +193,7 @@ fn settings(matches: &ArgMatches) -> Result<Settings, SettingsError> {
         client_ca: path("client-ca-file"),
         tls_sans: Vec::new(),
         manifests: None,
+        control_plane: false,
         tls_rules: TlsRules::default()
             .min_version(&text("tls-min-version"))?
             .cipher_suites(&text("tls-cipher-suites"))?

@@ -9,23 +9,23 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::anyhow;
 
 use super::data_dir::DataDir;
 use super::files::Files;
 use super::memory::{self, Budget};
-use super::settings::{Ignored, Limits, Settings, StoreSettings};
+use super::settings::{Ignored, Limits, Settings};
 use super::talk::Talk;
 use super::upkeep::Upkeep;
-use super::wiring::Server;
+use super::wiring::{Server, open_store};
 use crate::cli::logging;
 use crate::error::{CliError, Kind};
 use crate::server::conn::{self, BindError, Bound, Ended};
 use crate::server::metrics::Metrics;
 use crate::shutdown::{self, Phase, Shutdown};
-use crate::store::{self, AnyBackend, Embedded, EmbeddedOptions, Etcd};
+use crate::store;
 
 /// How long the threads of the process may take to end after everything was closed.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -67,15 +67,7 @@ async fn serve(settings: Settings) -> Result<(), CliError> {
     if let Some(dir) = &settings.data_dir {
         DataDir::prepare(dir)?;
     }
-    let store = Arc::new(match &settings.store {
-        StoreSettings::Embedded(directory) => {
-            let options = EmbeddedOptions::new(SystemTime::now);
-            AnyBackend::Embedded(Box::new(Embedded::open(directory, options)?))
-        }
-        StoreSettings::Etcd(options) => {
-            AnyBackend::Etcd(Box::new(Etcd::open(options.clone()).await?))
-        }
-    });
+    let store = Arc::new(open_store(&settings.store).await?);
     let files = Files::open(&settings)?;
     let metrics = Arc::new(Metrics::new());
     let bound = bind(&settings, &files, &metrics).await?;

@@ -23,6 +23,9 @@ pub(super) const HISTORY_BYTES: usize = 256 << 20;
 /// What keys begin with, on this server as on the Go one.
 pub(crate) const KEY_PREFIX: &str = "/cache";
 
+/// What the keys of the control plane begin with.
+pub(super) const CONTROL_KEY_PREFIX: &str = "/kcpctl";
+
 /// Everything a server is told before it starts.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
@@ -44,6 +47,8 @@ pub(super) struct Settings {
     pub tls_sans: Vec<San>,
     /// The installation that this server belongs to.
     pub manifests: Option<Manifests>,
+    /// Whether there is a control plane also on an etcd.
+    pub control_plane: bool,
     /// What TLS may agree on.
     pub tls_rules: TlsRules,
     /// What clients may ask for and cost.
@@ -161,6 +166,16 @@ pub(crate) enum SettingsError {
         "--etcd-cafile, --etcd-certfile and --etcd-keyfile are for TLS, and no URL of --etcd-servers begins with https://"
     )]
     EtcdWithoutTls,
+    /// No place for the control plane.
+    #[error(
+        "--control-plane needs a place for its objects: an etcd (--etcd-servers), or a directory (--data-dir)"
+    )]
+    NoControlStore,
+    /// The cache's keys would lie among those of the control plane.
+    #[error(
+        "--etcd-prefix lies below `{CONTROL_KEY_PREFIX}`, where --control-plane keeps its objects: choose another"
+    )]
+    PrefixOfControl,
     /// Everything in an etcd would be this cache's.
     #[error("--etcd-prefix is empty: every key of that etcd would be this cache's")]
     NoPrefix,
@@ -198,12 +213,26 @@ pub(super) fn serving_pair(
 }
 
 impl Settings {
-    /// Where the control plane keeps its objects; none if there is no control plane.
-    pub(super) fn control_directory(&self) -> Option<PathBuf> {
-        let is_ours = self.flavor == Flavor::Kcpctl;
-        let is_embedded = matches!(self.store, StoreSettings::Embedded(_));
-        let dir = self.data_dir.as_ref().filter(|_| is_ours && is_embedded)?;
-        Some(dir.join("control"))
+    /// What keeps the objects of the control plane; none if there is no control plane.
+    pub(super) fn control_store(&self) -> Option<StoreSettings> {
+        if self.flavor != Flavor::Kcpctl {
+            return None;
+        }
+        match &self.store {
+            StoreSettings::Embedded(_) => {
+                let dir = self.data_dir.as_ref()?;
+                Some(StoreSettings::Embedded(dir.join("control")))
+            }
+            StoreSettings::Etcd(options) => self.control_plane.then(|| {
+                StoreSettings::Etcd(EtcdOptions {
+                    // Several caches on one etcd have a control plane each.
+                    prefix: format!("{CONTROL_KEY_PREFIX}{}", self.key_prefix),
+                    // The whole etcd forgets by the cache's doing.
+                    compaction_interval: Duration::ZERO,
+                    ..options.clone()
+                })
+            }),
+        }
     }
 
     /// Where what the control plane holds is kept as files.
@@ -213,6 +242,14 @@ impl Settings {
 
     /// Refuses what cannot work, before anything is written.
     pub(super) fn check(self) -> Result<Self, SettingsError> {
+        if self.control_plane && self.control_store().is_none() {
+            return Err(SettingsError::NoControlStore);
+        }
+        let outside = |it: &str| !it.is_empty() && !it.starts_with('/');
+        let is_inside = !self.key_prefix.strip_prefix(CONTROL_KEY_PREFIX).is_none_or(outside);
+        if self.control_plane && is_inside {
+            return Err(SettingsError::PrefixOfControl);
+        }
         let can_make = self.data_dir.is_some();
         if self.serving.is_none() && !can_make {
             return Err(SettingsError::NoServingPair);

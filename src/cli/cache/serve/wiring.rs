@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::control::{Plane, Work};
 use super::memory::Budget;
 use super::pulse::Pulse;
-use super::settings::Settings;
+use super::settings::{Settings, StoreSettings};
 use super::talk::Talk;
 use crate::error::{CliError, Kind};
 use crate::server::bootstrap::{self, BootstrapError};
@@ -17,7 +17,10 @@ use crate::server::metrics::{Metrics, StoreFacts};
 use crate::server::types::BuiltIn;
 use crate::server::{App, AppOptions, Plane as PlaneKind, orphans};
 use crate::shutdown::Shutdown;
-use crate::store::{self, AnyBackend, Backend as _, Counters, EtcdCounters, Keyspace, NameLog};
+use crate::store::{
+    self, AnyBackend, Backend as _, Counters, Embedded, EmbeddedOptions, Etcd, EtcdCounters,
+    Keyspace, NameLog,
+};
 use crate::view::{OpenError, Options, Stale, View};
 
 /// How long a change is remembered, in milliseconds: a watch that was away for less
@@ -75,8 +78,8 @@ impl Server {
             tokio::spawn(orphans::prune(view, after, pruned, shutdown.clone()));
         }
         let pulse = Pulse::start(Arc::clone(&store));
-        let plane = match settings.control_directory() {
-            Some(directory) => Some(Plane::open(&directory, now_millis, shutdown.clone()).await?),
+        let plane = match settings.control_store() {
+            Some(store) => Some(Plane::open(&store, now_millis, shutdown.clone()).await?),
             None => None,
         };
         let options = |pulse: Pulse| AppOptions {
@@ -94,7 +97,7 @@ impl Server {
                 Box::new(move || facts(&store, &pulse))
             },
         };
-        let control = plane.as_ref().map(|Plane { view, keys, control }| {
+        let control = plane.as_ref().map(|Plane { view, keys, control, .. }| {
             let options = options(pulse.clone());
             let kind = PlaneKind::Control(Arc::clone(control));
             let (view, keys) = (Arc::clone(view), keys.clone());
@@ -129,8 +132,21 @@ impl Server {
     }
 }
 
+/// Opens a store, without reading it.
+pub(super) async fn open_store(settings: &StoreSettings) -> Result<AnyBackend, CliError> {
+    Ok(match settings {
+        StoreSettings::Embedded(directory) => {
+            let options = EmbeddedOptions::new(SystemTime::now);
+            AnyBackend::Embedded(Box::new(Embedded::open(directory, options)?))
+        }
+        StoreSettings::Etcd(options) => {
+            AnyBackend::Etcd(Box::new(Etcd::open(options.clone()).await?))
+        }
+    })
+}
+
 /// Reads the store. One that is elsewhere may be on its way up, as this server is.
-async fn open_view(
+pub(super) async fn open_view(
     store: &Arc<AnyBackend>,
     keys: &Keyspace,
     options: Options,

@@ -12,6 +12,7 @@ use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::ApiResource;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::cli::cache::serve::manifests::News;
 use crate::cli::cache::serve::manifests::folder::{self, Snapshot};
@@ -83,13 +84,29 @@ impl Folder {
         Self { path, client, kinds, talk, applied: None, told: BTreeSet::new() }
     }
 
-    /// Follows the folder until the process should end.
-    pub(super) async fn follow(mut self, shutdown: Shutdown) {
+    /// Follows the folder until the process should end, whenever it is for us to do that.
+    pub(super) async fn follow(mut self, mut leading: watch::Receiver<bool>, shutdown: Shutdown) {
         loop {
-            let pause = if self.look().await { LOOK_EVERY } else { TRY_AGAIN };
+            let mut pause = LOOK_EVERY;
+            if *leading.borrow_and_update() {
+                tokio::select! {
+                    is_well = self.look() => {
+                        if !is_well {
+                            pause = TRY_AGAIN;
+                        }
+                    }
+                    // Whoever leads now must not meet us.
+                    Ok(_) = leading.wait_for(|leads| !leads) => {}
+                }
+            }
+            if !*leading.borrow() {
+                // Another folder may have been applied by the time it is for us again.
+                self.applied = None;
+            }
             tokio::select! {
                 () = shutdown.draining() => return,
                 () = tokio::time::sleep(pause) => {}
+                Ok(()) = leading.changed() => {}
             }
         }
     }
