@@ -107,6 +107,12 @@ impl ClusterClient {
         Ok(self.parse::<Version>(&answer.body)?.git_version)
     }
 
+    /// Whether this is the control plane of `kcpctl cache serve`, where neither kcp-operator nor
+    /// cert-manager has a part.
+    pub async fn is_control_plane(&self) -> Result<bool, ClusterError> {
+        Ok(self.version().await?.contains("+kcpctl-"))
+    }
+
     /// How a kind is reached; nothing if the cluster does not have it.
     pub async fn find(
         &self,

@@ -238,7 +238,7 @@ fn what_nobody_could_sign_is_refused_with_its_field() {
         (json!({ "dnsNames": ["ä"] }), "spec.dnsNames"),
         (json!({ "ipAddresses": ["10.0.0.256"] }), "spec.ipAddresses"),
         (json!({ "usages": ["flying"] }), "spec.usages"),
-        (json!({ "duration": "9s" }), "spec.duration"),
+        (json!({ "duration": "9.9s" }), "spec.duration"),
         (json!({ "duration": "a day" }), "spec.duration"),
         (json!({ "duration": "-9h" }), "spec.duration"),
         (json!({ "renewBefore": "2s" }), "spec.renewBefore"),
