@@ -4,7 +4,7 @@
 //! "k8s\0" ─► envelope: apiVersion, kind, raw ─► message of that kind ─► JSON
 //! ```
 //!
-//! [`messages`] says which number means which field. A number that is not there is of a
+//! `messages` says which number means which field. A number that is not there is of a
 //! newer client, and passed over, as everywhere in protobuf.
 //!
 //! # What is absent on purpose

@@ -287,6 +287,18 @@ exec kcp start \\
     }
 
     #[test]
+    fn what_is_mounted_within_a_mount_lies_on_top_of_it() {
+        let items = json!([{ "key": "more", "path": "in/tls.crt" }]);
+        let volumes = json!([
+            { "name": "out", "secret": { "secretName": "access", "items": items } },
+            { "name": "in", "secret": { "secretName": "users-ca" } },
+        ]);
+        let mounts =
+            json!([{ "name": "in", "mountPath": "/m/in" }, { "name": "out", "mountPath": "/m" }]);
+        assert_eq!(made(&deployment(&volumes, &mounts)).unwrap()["m/in/tls.crt"], "users");
+    }
+
+    #[test]
     fn nothing_is_half_there() {
         let volumes = json!([{ "name": "ca", "secret": { "secretName": "none" } }]);
         let mounts = json!([{ "name": "ca", "mountPath": "/ca" }]);
