@@ -98,7 +98,7 @@ pub fn kubernetes_schema<T: JsonSchema>() -> Value {
     let generator = settings.with_transform(StructuralSchemaRewriter).into_generator();
     let mut schema =
         serde_json::to_value(generator.into_root_schema_for::<T>()).unwrap_or_default();
-    foreign(&mut schema, "");
+    foreign(&mut schema, "", true);
     if let Some(map) = schema.as_object_mut() {
         map.remove("required");
         map.remove("title");
@@ -154,7 +154,7 @@ fn own(schema: &mut Value, name: &str) {
         // What the list itself is, our type has said.
         let [description, list_type] =
             ["description", "x-kubernetes-list-type"].map(|it| schema.get(it).cloned());
-        foreign(schema, name);
+        foreign(schema, name, false);
         for (key, value) in [("description", description), ("x-kubernetes-list-type", list_type)] {
             match (value, schema.as_object_mut()) {
                 (Some(value), _) => schema[key] = value,
@@ -175,21 +175,26 @@ fn own(schema: &mut Value, name: &str) {
     }
 }
 
-/// Finishes a schema of Kubernetes' own.
-fn foreign(schema: &mut Value, name: &str) {
+/// Finishes a schema of Kubernetes' own. In a definition it has no descriptions, which would
+/// make that too large to be annotated.
+fn foreign(schema: &mut Value, name: &str, describes: bool) {
     plain(schema);
-    if let Some(map) = schema.as_object_mut() {
+    if let Some(map) = schema.as_object_mut().filter(|_| !describes) {
         map.remove("description");
     }
     if is_name(schema) {
         reference(schema);
     }
     if schema["x-kubernetes-int-or-string"] == true {
+        let description = schema.get("description").cloned();
         *schema = json!({
             "anyOf": [{ "type": "integer" }, { "type": "string" }],
             "pattern": QUANTITY,
             "x-kubernetes-int-or-string": true,
         });
+        if let Some(description) = description {
+            schema["description"] = description;
+        }
     }
     // A ConfigMap or Secret by its name, which old clients leave empty.
     if ["configMap", "secret"].contains(&name) && schema["properties"].get("name").is_some() {
@@ -220,13 +225,13 @@ fn foreign(schema: &mut Value, name: &str) {
         }
     }
     for (name, schema) in properties(schema) {
-        foreign(schema, name);
+        foreign(schema, name, describes);
     }
     if let Some(items) = schema.get_mut("items") {
-        foreign(items, &format!("{name}[]"));
+        foreign(items, &format!("{name}[]"), describes);
     }
     if let Some(values) = schema.get_mut("additionalProperties").filter(|it| it.is_object()) {
-        foreign(values, "");
+        foreign(values, "", describes);
     }
 }
 

@@ -89,7 +89,11 @@ impl Manifests {
             return Ok(());
         }
         let broken = Reading { documents: Vec::new(), rejected: self.reading.rejected.clone() };
-        self.refuse(installation::validate_all(&broken, Profile::default()), "sent")
+        match self.tell(installation::validate_all(&broken, Profile::default())) {
+            0 => Ok(()),
+            // Not the answer no: with that `diff` says that something differs.
+            errors => Err(CliError::new(Kind::Config, refusal(errors, "sent"))),
+        }
     }
 
     /// Gives every object the namespace that it goes to, and says how it is reached.
@@ -150,17 +154,24 @@ impl Manifests {
 
     /// Shows findings on stderr, and refuses if one of them is an error.
     pub(super) fn refuse(&self, found: Vec<Finding>, before: &str) -> Result<(), CliError> {
+        match self.tell(found) {
+            0 => Ok(()),
+            errors => Err(CliError::new(Kind::Findings, refusal(errors, before))),
+        }
+    }
+
+    /// Shows findings on stderr, and says how many of them are errors.
+    fn tell(&self, found: Vec<Finding>) -> usize {
         let reports = findings::locate(found, &self.reading, &self.sources);
-        let errors = findings::errors(&reports);
         for line in reports.iter().flat_map(findings::Report::lines) {
             term::say(&line);
         }
-        if errors == 0 {
-            return Ok(());
-        }
-        let cause = anyhow!("{}, so nothing was {before}", term::count(errors, "error"));
-        Err(CliError::new(Kind::Findings, cause))
+        findings::errors(&reports)
     }
+}
+
+fn refusal(errors: usize, before: &str) -> anyhow::Error {
+    anyhow!("{}, so nothing was {before}", term::count(errors, "error"))
 }
 
 /// What findings about an object of a cluster name instead of a file.

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::BodyExt;
 use kube::client::{Body, ClientBuilder};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, json};
 use tokio::time::{sleep, timeout};
 
+use super::answer::{self, Incomplete};
 use super::error::{ClientError, Reason, Refusal, Trouble, one_line};
 use super::holdings::Holdings;
 use super::scope::{Scope, ScopeLayer};
@@ -18,9 +18,6 @@ use super::source::Source;
 
 /// How long a connection may take to come about.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long an answer may stay silent; servers end a request after as long.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often a busy server is asked again.
 const RETRIES_MAX: u32 = 3;
@@ -219,30 +216,19 @@ impl CacheClient {
         if let Some(scope) = scope {
             request.extensions_mut().insert(scope.clone());
         }
-        match timeout(ANSWER_PATIENCE, self.client.send(request)).await {
+        match timeout(answer::PATIENCE, self.client.send(request)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(self.broken(&error)),
             Err(_) => Err(self.silent()),
         }
     }
 
-    async fn collect(&self, mut body: Body) -> Result<Bytes, ClientError> {
-        let mut collected = BytesMut::new();
-        loop {
-            match timeout(ANSWER_PATIENCE, body.frame()).await {
-                Err(_) => return Err(self.silent()),
-                Ok(None) => return Ok(collected.freeze()),
-                Ok(Some(Err(error))) => return Err(self.broken(&error)),
-                Ok(Some(Ok(frame))) => {
-                    if let Ok(data) = frame.into_data() {
-                        collected.extend_from_slice(&data);
-                    }
-                }
-            }
-            if collected.len() > ANSWER_BYTES_MAX {
-                return Err(self.unreadable("an answer of more than 1 GiB"));
-            }
-        }
+    async fn collect(&self, body: Body) -> Result<Bytes, ClientError> {
+        answer::collect(body, ANSWER_BYTES_MAX).await.map_err(|incomplete| match incomplete {
+            Incomplete::Silent => self.silent(),
+            Incomplete::Broken(error) => self.broken(&error),
+            Incomplete::TooLong => self.unreadable("an answer of more than 1 GiB"),
+        })
     }
 
     /// Reads JSON that came from this server.
@@ -273,7 +259,7 @@ impl CacheClient {
     }
 
     fn silent(&self) -> ClientError {
-        ClientError::Silent { server: self.server.clone(), seconds: ANSWER_PATIENCE.as_secs() }
+        ClientError::Silent { server: self.server.clone(), seconds: answer::PATIENCE.as_secs() }
     }
 }
 

@@ -8,6 +8,7 @@
 //!
 //! * `source` finds the kubeconfig and the context, and remembers where.
 //! * `scope` is the tower layer that puts a shard and a cluster before a path.
+//! * `answer` collects a body, for as long and as much as is reasonable.
 //! * `cache` sends requests and turns refusals into [`ClientError`].
 //! * `catalog` knows the types of a cache by all their names.
 //! * `query`, `page` and `watch` are the list protocol.
@@ -20,6 +21,7 @@
 //! the kubeconfig that led to it, and offers its own hints; the exit code is the
 //! command line's business.
 
+mod answer;
 mod cache;
 mod catalog;
 pub mod cluster;

@@ -86,7 +86,8 @@ pub struct Finding {
     pub hint: String,
     /// Where to look for it, if its subject alone does not say.
     pub at: Option<At>,
-    /// Whether only kcp-operator has this trouble: what kcpctl renders itself is right.
+    /// Whether only kcp-operator or cert-manager has this trouble: what kcpctl renders and signs
+    /// itself is right.
     pub operator_only: bool,
 }
 
@@ -134,7 +135,7 @@ pub enum Code {
     EtcdTls = 12,
     /// Two servers would write the same keys of one etcd.
     EtcdOverlap = 13,
-    /// A certificate would be valid for less than an hour.
+    /// A certificate would be valid for less than cert-manager grants.
     Validity = 14,
     /// A kubeconfig has no target, or several.
     Target = 15,

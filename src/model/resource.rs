@@ -90,6 +90,11 @@ pub enum ColumnKind {
     Date,
     /// As the time itself. No definition can ask for it: it is how definitions are shown.
     Timestamp,
+    /// As the number of members that it has. No definition can ask for it either.
+    Count,
+    /// As two values with a slash between, at two paths with a slash between; 0 stands for
+    /// one that is missing. No definition can ask for it either.
+    Pair,
 }
 
 /// What an object of a type may be called.
@@ -133,8 +138,8 @@ impl ColumnKind {
     /// The kind as a column definition writes it.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::String => "string",
-            Self::Integer => "integer",
+            Self::String | Self::Pair => "string",
+            Self::Integer | Self::Count => "integer",
             Self::Number => "number",
             Self::Boolean => "boolean",
             Self::Date | Self::Timestamp => "date",

@@ -222,6 +222,8 @@ pub struct World {
     types: BTreeMap<Watched, Lives>,
     /// What the sources say, as far as it can be read.
     sources: OrdMap<SourceKey, Result<Source, source::Unreadable>>,
+    /// The newest revision of each type that was told.
+    told: BTreeMap<Watched, u64>,
 }
 
 fn place(namespace: &str, name: &str) -> Place {
@@ -251,8 +253,34 @@ impl World {
         self.types.get(&watched).into_iter().flat_map(OrdMap::values)
     }
 
-    /// Puts an object in, unless a newer state of it is known. Says what was there.
+    /// Puts an object in as a watch or a list tells of it, unless a newer state of it is known.
+    /// Says what was there.
     pub fn put(&mut self, watched: Watched, live: Live) -> Put {
+        self.hear(watched, &live);
+        self.insert(watched, live)
+    }
+
+    /// Puts an object in as the answer to a write has it.
+    ///
+    /// An answer may come later than what the watch tells, and tell of an object that has gone
+    /// since, or has given way to another one of its name. Nobody would ever say so again, so
+    /// what the watch has passed already is left to it.
+    pub fn wrote(&mut self, watched: Watched, live: Live) -> Put {
+        let told = self.told.get(&watched);
+        if told.is_some_and(|told| live.revision().parse().is_ok_and(|it: u64| it <= *told)) {
+            return Put::Known;
+        }
+        self.insert(watched, live)
+    }
+
+    fn hear(&mut self, watched: Watched, live: &Live) {
+        if let Ok(revision) = live.revision().parse::<u64>() {
+            let told = self.told.entry(watched).or_default();
+            *told = revision.max(*told);
+        }
+    }
+
+    fn insert(&mut self, watched: Watched, live: Live) -> Put {
         let namespace = live.metadata.namespace.clone().unwrap_or_default();
         let at = place(&namespace, live.name());
         let lives = self.types.entry(watched).or_default();
@@ -273,13 +301,26 @@ impl World {
         Put::New { before }
     }
 
-    /// Takes an object out.
-    pub fn remove(&mut self, watched: Watched, namespace: &str, name: &str) -> Option<Arc<Live>> {
+    /// Takes an object out of which a watch tells that it has gone.
+    pub fn gone(&mut self, watched: Watched, live: &Live) {
+        self.hear(watched, live);
+        self.remove(watched, live);
+    }
+
+    /// Takes an object out, whatever its state is. Another one of its name, which may have been
+    /// made meanwhile, stays.
+    pub fn remove(&mut self, watched: Watched, live: &Live) {
+        let namespace = live.metadata.namespace.clone().unwrap_or_default();
+        let at = place(&namespace, live.name());
+        let Some(lives) = self.types.get_mut(&watched) else { return };
+        if lives.get(&at).is_none_or(|it| it.uid() != live.uid()) {
+            return;
+        }
+        lives.remove(&at);
         if let Watched::Source(kind) = watched {
-            let (namespace, name) = (namespace.to_owned(), name.to_owned());
+            let name = live.name().to_owned();
             self.sources.remove(&SourceKey { kind, namespace, name });
         }
-        self.types.get_mut(&watched)?.remove(&place(namespace, name))
     }
 
     /// Replaces all objects of a type.
@@ -406,9 +447,35 @@ mod tests {
             assert_eq!(revision(&world).as_deref(), Some(kept), "{uid} {put}");
         }
         let before = world.clone();
-        world.remove(Watched::Service, "demo", "a");
+        world.remove(Watched::Service, &service("u", "10"));
+        assert!(revision(&world).is_some(), "it is another one");
+        world.remove(Watched::Service, &service("v", "3"));
         assert_eq!(revision(&world), None);
         assert!(revision(&before).is_some(), "a snapshot stays");
+    }
+
+    #[test]
+    fn an_answer_does_not_bring_back_what_has_gone_or_been_replaced_since() {
+        let mut world = World::default();
+        let uid =
+            |world: &World| world.get(Watched::Service, "demo", "a").map(|it| it.uid().to_owned());
+        // The answer comes before the watch tells of it.
+        world.put(Watched::Service, service("u", "3"));
+        assert!(matches!(world.wrote(Watched::Service, service("u", "5")), Put::New { .. }));
+        assert!(matches!(world.put(Watched::Service, service("u", "5")), Put::Known));
+        // The answer comes after it.
+        world.gone(Watched::Service, &service("u", "7"));
+        assert!(matches!(world.wrote(Watched::Service, service("u", "6")), Put::Known));
+        assert_eq!(uid(&world), None);
+        world.put(Watched::Service, service("v", "8"));
+        world.wrote(Watched::Service, service("u", "6"));
+        assert_eq!(uid(&world).as_deref(), Some("v"));
+        // What was written after all that was told is news.
+        world.wrote(Watched::Service, service("w", "9"));
+        assert_eq!(uid(&world).as_deref(), Some("w"));
+        // Each type is told of apart.
+        let secret = live(Watched::Secret, "u", "4", &json!({ "type": "Opaque" }));
+        assert!(matches!(world.wrote(Watched::Secret, secret), Put::New { .. }));
     }
 
     #[test]

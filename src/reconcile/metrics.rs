@@ -234,23 +234,28 @@ mod tests {
         put(Kind::Shard, "demo", "two", json!({ "phase": "Running" }));
         put(Kind::Shard, "demo", "new", json!(null));
         put(Kind::Shard, "other", "one", json!({ "phase": "Deleting" }));
-        put(Kind::RootShard, "demo", "root", json!({ "phase": "Provisioning" }));
+        let provisioning =
+            json!({ "phase": "Provisioning", "conditions": [is("Available", "False")] });
+        put(Kind::RootShard, "demo", "root", provisioning);
         put(Kind::Kubeconfig, "demo", "dev", json!({ "phase": "Failed" }));
         let text = Metrics::default().text(&world).expect("a text");
         let mut told: Vec<&str> = text.lines().filter(|it| !it.starts_with('#')).collect();
         told.sort_unstable();
-        let condition = |type_: &str, value: i64| {
+        let condition = |of: [&str; 2], type_: &str, value: i64| {
             format!(
-                "kcp_operator_condition_status{{resource_type=\"shard\",resource_name=\"one\",\
-                 namespace=\"demo\",condition_type=\"{type_}\"}} {value}"
+                "kcp_operator_condition_status{{resource_type={:?},resource_name={:?},\
+                 namespace=\"demo\",condition_type={type_:?}}} {value}",
+                of[0], of[1]
             )
         };
+        let one = ["shard", "one"];
         assert_eq!(
             told,
             [
-                condition("Available", 1).as_str(),
-                &condition("Mine", -1),
-                &condition("Reconciled", 0),
+                condition(["rootshard", "root"], "Available", 0).as_str(),
+                &condition(one, "Available", 1),
+                &condition(one, "Mine", -1),
+                &condition(one, "Reconciled", 0),
                 r#"kcp_operator_kubeconfig_count{phase="Failed",namespace="demo"} 1"#,
                 "kcp_operator_queue_length 0",
                 r#"kcp_operator_rootshard_count{phase="Provisioning",namespace="demo"} 1"#,

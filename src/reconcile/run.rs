@@ -132,11 +132,9 @@ async fn list(client: &Client, namespace: Option<&str>) -> Result<World, Reconci
 fn take(world: &mut World, changed: Changed) {
     match changed {
         Changed::Put(watched, live) => {
-            world.put(watched, *live);
+            world.wrote(watched, *live);
         }
-        Changed::Gone(watched, namespace, name) => {
-            world.remove(watched, &namespace, &name);
-        }
+        Changed::Gone(watched, live) => world.remove(watched, &live),
     }
 }
 
@@ -375,7 +373,7 @@ impl Loop {
 
     fn gone(&mut self, watched: Watched, live: &Live, worker: &Worker) {
         let namespace = live.metadata.namespace.clone().unwrap_or_default();
-        self.shared.world.lock().remove(watched, &namespace, live.name());
+        self.shared.world.lock().gone(watched, live);
         worker.forget(watched, &namespace, live.name());
         match (watched, live.source()) {
             (Watched::Source(_) | Watched::Secret | Watched::ConfigMap, _) | (_, None) => {

@@ -7,61 +7,11 @@ use kcpctl::pki::Authority;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Cluster, CommandOutput, Credentials, Effect, Etcd, Fault, KCPCTL, Server, TestEnv, eventually,
-    new_authority,
+    Cluster, CommandOutput, Credentials, Demo, Effect, Etcd, Fault, KCPCTL, Server, TestEnv,
+    eventually, new_authority,
 };
 
 const SHARDS: &str = "shards.operator.kcp.io";
-
-/// A cluster with a small installation in it, of which every controller has done its work.
-struct Demo {
-    env: TestEnv,
-    cluster: Cluster,
-    kubeconfig: String,
-}
-
-impl Demo {
-    fn new() -> Self {
-        let env = TestEnv::new();
-        env.run(["init", "installation", "demo", "--yes", "--cache=server", "--shards=1"])
-            .success();
-        let cluster = Cluster::prepared(&env);
-        let kubeconfig = cluster.kubeconfig(&env);
-        let this = Self { env, cluster, kubeconfig };
-        this.run(&["apply", "-f", "demo", "--no-wait"]).success();
-        this.cluster.settle();
-        this
-    }
-
-    fn run(&self, args: &[&str]) -> CommandOutput {
-        self.env.run([args, &["--kubeconfig", &self.kubeconfig]].concat())
-    }
-
-    fn certificate(&self, name: &str, owner: Option<&str>, ends: &str) {
-        let mut certificate = json!({
-            "apiVersion": "cert-manager.io/v1", "kind": "Certificate",
-            "metadata": { "name": name, "namespace": "demo" },
-            "status": { "notAfter": ends, "conditions": [{ "type": "Ready", "status": "True" }] },
-        });
-        if let Some(of) = owner {
-            let uid = &self.cluster.get(of, "demo", "root").unwrap()["metadata"]["uid"];
-            certificate["metadata"]["ownerReferences"] = json!([{ "uid": uid, "name": "root" }]);
-        }
-        self.cluster.put(&certificate);
-    }
-
-    fn stuck(&self) {
-        self.cluster.set_status(
-            SHARDS,
-            "demo",
-            "shard-1",
-            &json!({ "phase": "Provisioning", "conditions": [{
-                "type": "Available", "status": "False", "reason": "ReplicasUnavailable",
-                "message": "0 of 1", "lastTransitionTime": "2026-01-01T00:00:00Z",
-            }] }),
-        );
-    }
-}
 
 #[test]
 fn an_installation_is_a_tree_below_its_root_shard() {
@@ -440,6 +390,7 @@ fn a_deletion_that_is_held_up_says_by_whom() {
 fn version_shows_whether_what_it_reaches_goes_with_it() {
     let demo = Demo::new();
     let own = demo.env.run(["version"]).success();
+    assert!(own.ends_with(", serves kcp v0.30.2 and later\n"), "{own}");
     assert_eq!(own.lines().count(), 1, "{own}");
     assert_eq!(demo.run(&["version", "--client"]).success(), own);
     let said = demo.run(&["version"]).success();

@@ -82,6 +82,19 @@ fn kubectl_works_with_it_as_with_a_cluster() {
     let table = said(&["-n", "demo", "get", "rootshards"]).success();
     let words: Vec<&str> = table.split_whitespace().take(6).collect();
     assert_eq!(words, ["NAME", "HOSTNAME", "PHASE", "AGE", "root", "kcp.example.com"]);
+    said(&[
+        "-n",
+        "demo",
+        "create",
+        "configmap",
+        "files",
+        "--from-literal=a=1",
+        "--from-literal=b=2",
+    ])
+    .success();
+    let table = said(&["-n", "demo", "get", "configmaps"]).success();
+    let words: Vec<&str> = table.split_whitespace().take(5).collect();
+    assert_eq!(words, ["NAME", "DATA", "AGE", "files", "2"], "{table}");
     let server_side = said(&["apply", "--server-side", "-f", file]);
     assert!(server_side.stdout.contains("serverside-applied"), "{server_side}");
     let patched = json!({ "spec": { "external": { "port": 7000 } } }).to_string();
@@ -97,6 +110,8 @@ fn kubectl_works_with_it_as_with_a_cluster() {
     if kubectl.validates() {
         let explained = said(&["explain", "rootshard.spec.external.port"]).success();
         assert!(explained.contains("port <integer>"), "{explained}");
+        let explained = said(&["explain", "deployment.spec.replicas"]).success();
+        assert!(explained.contains("Number of desired pods"), "{explained}");
     }
 }
 

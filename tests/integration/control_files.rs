@@ -8,9 +8,55 @@ use std::path::{Path, PathBuf};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 
-use crate::support::{Client, CommandOutput, Server, TestEnv, eventually};
+use crate::support::{Client, CommandOutput, KCPCTL, Server, TestEnv, eventually};
 
 const SECRETS: &str = "/api/v1/namespaces/demo/secrets";
+
+/// Certificates of an installation, of any of its objects.
+const CERTIFICATES: [&str; 17] = [
+    "root-ca",
+    "server-ca",
+    "client-ca",
+    "front-proxy-client-ca",
+    "service-account-ca",
+    "requestheader-client-ca",
+    "server",
+    "virtual-workspaces",
+    "client",
+    "front-proxy",
+    "service-account",
+    "operator",
+    "logical-cluster-admin",
+    "external-logical-cluster-admin",
+    "kubeconfig",
+    "requestheader",
+    "mounts-proxy",
+];
+
+/// The manifests of an installation, with small keys: those of RSA take long to make.
+fn describe(env: &TestEnv) -> PathBuf {
+    env.run(["init", "installation", "demo", "--yes", "--cache=server", "--shards=1"]).success();
+    let small = "{spec: {privateKey: {algorithm: ECDSA, size: 256}}}";
+    let templates = |indent: &str| {
+        let all = CERTIFICATES.map(|it| format!("{indent}  {it}: {small}\n"));
+        format!("{indent}certificateTemplates:\n{}", all.concat())
+    };
+    let manifests = env.path("demo");
+    for (file, before, more) in [
+        ("cacheserver-cache.yaml", "spec:\n", templates("  ")),
+        ("rootshard-root.yaml", "spec:\n", templates("  ")),
+        ("rootshard-root.yaml", "  proxy:\n", templates("    ")),
+        ("shard-shard-1.yaml", "spec:\n", templates("  ")),
+        ("frontproxy-main.yaml", "spec:\n", templates("  ")),
+        ("kubeconfig-admin.yaml", "spec:\n", format!("  certificateTemplate: {small}\n")),
+    ] {
+        let path = manifests.join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(before), "{text}");
+        fs::write(&path, text.replacen(before, &format!("{before}{more}"), 1)).unwrap();
+    }
+    manifests
+}
 
 fn decoded(client: &Client, secret: &str, key: &str) -> Option<Vec<u8>> {
     let answer = client.get(format!("{SECRETS}/{secret}"));
@@ -44,8 +90,7 @@ fn is_pair(env: &TestEnv, folder: &Path, cert: &str, key: &str) -> bool {
 #[test]
 fn an_installation_lies_in_files_that_follow_it() {
     let env = TestEnv::new();
-    env.run(["init", "installation", "demo", "--yes", "--cache=server", "--shards=1"]).success();
-    let manifests = env.path("demo");
+    let manifests = describe(&env);
     let mut server = Server::start_with(&["--manifests", manifests.to_str().unwrap()]);
     let client = server.admin();
     let folder = server.data_dir().join("namespaces/demo");
@@ -144,4 +189,79 @@ fn an_installation_lies_in_files_that_follow_it() {
     });
     assert!(admin.join("mine").exists());
     assert!(folder.join("secrets/root-ca/tls.crt").exists());
+}
+
+#[test]
+fn access_is_made_with_the_control_plane_as_with_a_cluster() {
+    let env = TestEnv::new();
+    let manifests = describe(&env);
+    let server = Server::start_with(&["--manifests", manifests.to_str().unwrap()]);
+    let admin = server.data_dir().join("admin.kubeconfig");
+    let folder = server.data_dir().join("namespaces/demo");
+    let control = ["--kubeconfig", admin.to_str().unwrap(), "--context=control"];
+    for ca in ["root-client-ca", "root-server-ca"] {
+        let key = folder.join("secrets").join(ca).join("tls.key");
+        eventually(ca, || key.exists().then_some(()));
+    }
+
+    // Signed here, with the CA of the control plane: from its files, and from its Secret.
+    let ca = |name: &str| folder.join(format!("secrets/{name}")).display().to_string();
+    let alice = env.path("alice.kubeconfig");
+    let create = |more: &[&str]| {
+        let mut args = vec!["kubeconfig", "create", "alice", "--target=frontproxy/main"];
+        args.extend(["--server=https://kcp.example.com:6443", "--group=team-a"]);
+        args.extend(more);
+        let mut command = env.command(KCPCTL);
+        command.args(args);
+        command
+    };
+    let cert = format!("--ca-cert={}/tls.crt", ca("root-client-ca"));
+    let key = format!("--ca-key={}/tls.key", ca("root-client-ca"));
+    let server_ca = format!("--server-ca={}/tls.crt", ca("root-server-ca"));
+    let file = format!("--output-file={}", alice.display());
+    CommandOutput::of(&mut create(&[&cert, &key, &server_ca, &file])).success();
+    let mut kubectl = env.command("kubectl");
+    kubectl.args(control).args(["-n", "demo", "get", "secret", "root-client-ca", "-o", "yaml"]);
+    let secret = env.write("secret.yaml", CommandOutput::of(&mut kubectl).success());
+    let from = format!("--ca-secret={}", secret.display());
+    let made = CommandOutput::of(&mut create(&[&from, &server_ca, "-o", "secret"])).success();
+    let made = env.write("alice.yaml", made);
+    let mut apply = env.command("kubectl");
+    apply.args(control).args(["-n", "demo", "apply", "-f"]).arg(&made);
+    assert_eq!(CommandOutput::of(&mut apply).success(), "secret/alice created\n");
+
+    // Asked for, and signed by the loop: for minutes too, since cert-manager has no part here.
+    let asked = env
+        .run([
+            "kubeconfig",
+            "create",
+            "bob",
+            "--target=frontproxy/main",
+            "-n",
+            "demo",
+            "--group=team-a",
+            "-o",
+            "manifest",
+        ])
+        .success();
+    assert!(asked.contains("validity: 720h"), "{asked}");
+    let bob = env.write("bob.yaml", asked.replace("validity: 720h", "validity: 30m"));
+    let mut apply = env.command(KCPCTL);
+    apply.args(["apply", "-f"]).arg(&bob).args(control).arg("--timeout=5m");
+    let applied = CommandOutput::of(&mut apply);
+    assert!(applied.stderr.contains("`kcpctl status -n demo`"), "{applied}");
+    assert_eq!(applied.success(), "Kubeconfig/bob created\n");
+    eventually("the files of bob", || {
+        folder.join("kubeconfigs/bob/client.key").exists().then_some(())
+    });
+
+    // What looks at a cluster looks at it, and finds nothing wrong.
+    let status = env.run([&["status"][..], &control].concat()).success();
+    assert!(status.contains("Kubeconfig/bob"), "{status}");
+    let checked = env.run([&["check"][..], &control].concat());
+    for area in ["API server", "definitions", "objects in demo", "issuers", "Secrets"] {
+        let is_well = |line: &str| line.starts_with("ok ") && line.contains(area);
+        assert!(checked.stdout.lines().any(is_well), "{area}: {checked}");
+    }
+    assert!(!checked.stdout.contains("KCP0014"), "{checked}");
 }

@@ -195,8 +195,8 @@ hint: give FrontProxy/proxy another name
         refused(&["demo", "--validity=30m"]),
         "\
 --- stderr
-error: KCP0014 Kubeconfig/admin: spec.validity: `30m` is less than an hour, which no issuer grants
-hint: use at least `1h`
+error: KCP0014 Kubeconfig/admin: spec.validity: `30m` is less than an hour, which cert-manager does not grant
+hint: use at least `1h`, or kcpctl's own issuer
 --- exit 3
 "
     );

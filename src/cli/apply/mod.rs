@@ -142,8 +142,9 @@ pub(super) async fn apply(
 ) -> Result<(), CliError> {
     let How { profile, dry_run, force, prune, wait, yes } = how;
     let wanted = by_stage(manifests.place(client, namespace).await?, |it| &it.tree);
-    let live = operator_objects(client, &namespaces(&wanted)).await?;
-    let mut findings = manifests.judge(&live, profile);
+    let places = namespaces(&wanted);
+    let live = operator_objects(client, &places).await?;
+    let mut findings = check::spare_others(client, manifests.judge(&live, profile)).await?;
     findings.extend(check::before_apply(client, &wanted, prune).await?);
     manifests.refuse(findings, "applied")?;
 
@@ -179,8 +180,11 @@ pub(super) async fn apply(
     match wait {
         Some(patience) => {
             until_ready(client, plan.objects(), patience).await?;
+            // Manifests may name another one than the command does.
+            let place = places.iter().next().filter(|_| places.len() == 1);
+            let place = place.map_or(namespace, String::as_str);
             let shown = format!(
-                "everything is what it should be; look at it with `kcpctl status -n {namespace}`"
+                "everything is what it should be; look at it with `kcpctl status -n {place}`"
             );
             term::say(&shown);
         }

@@ -91,6 +91,17 @@ async fn undefined(client: &ClusterClient, wanted: &[Wanted]) -> Result<Findings
     Ok(findings)
 }
 
+/// Leaves out what only others would get wrong, where they have no part.
+pub(in crate::cli) async fn spare_others(
+    client: &ClusterClient,
+    mut findings: Findings,
+) -> Result<Findings, CliError> {
+    if findings.iter().any(|it| it.operator_only) && client.is_control_plane().await? {
+        findings.retain(|it| !it.operator_only);
+    }
+    Ok(findings)
+}
+
 /// The definition of a kind in the cluster; an error if we may not look.
 async fn definition(client: &ClusterClient, kind: Kind) -> Result<Option<Value>, CliError> {
     let of = client.resource("apiextensions.k8s.io/v1", "CustomResourceDefinition").await?;

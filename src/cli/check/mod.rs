@@ -26,7 +26,7 @@ use crate::installation::live;
 use crate::installation::{self, Finding, Profile, Severity};
 use crate::term::{self, Output, Progress};
 
-pub(super) use gather::before_apply;
+pub(super) use gather::{before_apply, spare_others};
 use report::{Area, Checked};
 
 const EXAMPLES: &str = "\
@@ -168,7 +168,8 @@ async fn before(
         Some(mut manifests) => {
             let wanted = manifests.place(client, namespace).await?;
             let live = operator_objects(client, &namespaces(&wanted)).await?;
-            checked.area(Area::of("manifests", manifests.judge(&live, profile)));
+            let findings = gather::spare_others(client, manifests.judge(&live, profile)).await?;
+            checked.area(Area::of("manifests", findings));
             checked.area(Area::of("cluster", before_apply(client, &wanted, false).await?));
             let trees: Vec<Value> = wanted.iter().map(|it| it.tree.clone()).collect();
             checked.area(probe::etcds(client, &trees).await?);
@@ -205,6 +206,7 @@ async fn after(
                 reading.rejected.extend(read.rejected);
             }
             let findings = installation::validate_all(&reading, profile);
+            let findings = gather::spare_others(client, findings).await?;
             checked.area(Area::of(format!("objects in {namespace}"), findings));
         }
         let members = live::members(&objects, namespace, &installation.root);

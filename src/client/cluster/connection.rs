@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::BodyExt;
 use kube::client::{Body, ClientBuilder};
 use parking_lot::Mutex;
 use serde::Deserialize;
@@ -14,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
+use super::super::answer::{self, Incomplete};
 use super::super::error::{Reason, Refusal, Trouble, one_line};
 use super::super::source::Source;
 use super::error::{ClusterError, FieldConflict};
@@ -21,9 +21,6 @@ use super::types::{Resource, ResourceList, escaped, root};
 
 /// How long a connection may take to come about.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long an answer may stay silent; an API server ends a request after as long.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often a request is sent again: long enough for an API server to be restarted.
 const RETRIES_MAX: u32 = 4;
@@ -108,6 +105,12 @@ impl ClusterClient {
         }
         let answer = self.ask(Method::GET, "/version", None, "tell its version").await?;
         Ok(self.parse::<Version>(&answer.body)?.git_version)
+    }
+
+    /// Whether this is the control plane of `kcpctl cache serve`, where neither kcp-operator nor
+    /// cert-manager has a part.
+    pub async fn is_control_plane(&self) -> Result<bool, ClusterError> {
+        Ok(self.version().await?.contains("+kcpctl-"))
     }
 
     /// How a kind is reached; nothing if the cluster does not have it.
@@ -292,34 +295,24 @@ impl ClusterClient {
             None => Body::empty(),
         };
         let request = builder.body(body).map_err(|error| self.unreadable(&error.to_string()))?;
-        let response = match timeout(ANSWER_PATIENCE, self.client.send(request)).await {
+        let response = match timeout(answer::PATIENCE, self.client.send(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(self.broken(&error)),
             Err(_) => return Err(self.silent()),
         };
-        let (head, mut body) = response.into_parts();
+        let (head, body) = response.into_parts();
         let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
         let after = head.headers.get(header::RETRY_AFTER).and_then(text);
         let after = after.and_then(|it| it.parse().ok()).map(Duration::from_secs);
         let warnings = head.headers.get_all(header::WARNING).iter().filter_map(text);
         let warnings = warnings.filter_map(|it| warning(&it)).collect();
-        let mut collected = BytesMut::new();
-        loop {
-            match timeout(ANSWER_PATIENCE, body.frame()).await {
-                Err(_) => return Err(self.silent()),
-                Ok(None) => break,
-                Ok(Some(Err(error))) => return Err(self.broken(&error)),
-                Ok(Some(Ok(frame))) => {
-                    if let Ok(data) = frame.into_data() {
-                        collected.extend_from_slice(&data);
-                    }
-                }
-            }
-            if collected.len() > ANSWER_BYTES_MAX {
-                return Err(self.unreadable("an answer of more than 256 MiB"));
-            }
-        }
-        let answer = Answer { code: head.status.as_u16(), warnings, body: collected.freeze() };
+        let body = answer::collect(body, ANSWER_BYTES_MAX).await;
+        let body = body.map_err(|incomplete| match incomplete {
+            Incomplete::Silent => self.silent(),
+            Incomplete::Broken(error) => self.broken(&error),
+            Incomplete::TooLong => self.unreadable("an answer of more than 256 MiB"),
+        })?;
+        let answer = Answer { code: head.status.as_u16(), warnings, body };
         Ok((head.status, after, answer))
     }
 
@@ -360,7 +353,7 @@ impl ClusterClient {
     }
 
     fn silent(&self) -> ClusterError {
-        ClusterError::Silent { server: self.server.clone(), seconds: ANSWER_PATIENCE.as_secs() }
+        ClusterError::Silent { server: self.server.clone(), seconds: answer::PATIENCE.as_secs() }
     }
 }
 

@@ -152,11 +152,20 @@ fn ending(reference: &SecretReference, ends: Timestamp, now: Timestamp) -> Optio
     }
     let left = ends.duration_since(now);
     (left < END_IS_NEAR).then(|| {
-        let days = left.as_hours() / 24;
-        let message =
-            format!("the certificate in the Secret `{name}` ends in {days} days, at {ends}");
+        let left = in_words(left);
+        let message = format!("the certificate in the Secret `{name}` ends in {left}, at {ends}");
         Finding::error(Code::CertificateEnds, subject, *path, message, hint).warn()
     })
+}
+
+/// A time span, in the largest unit of which there are several.
+fn in_words(span: SignedDuration) -> String {
+    match (span.as_hours(), span.as_mins()) {
+        (hours @ 48.., _) => format!("{} days", hours / 24),
+        (hours @ 2.., _) => format!("{hours} hours"),
+        (_, minutes @ 2..) => format!("{minutes} minutes"),
+        _ => "less than two minutes".to_owned(),
+    }
 }
 
 /// An issuer that an object needs.
@@ -514,9 +523,15 @@ mod tests {
         let secret = json!({ "stringData": { "tls.crt": cert, "tls.key": key.serialize_pem() } });
         let found = judge_secret(&references[0], Some(&secret), now());
         assert!(found[0].message.contains("ends in 10 days"), "{found:?}");
-        let later =
-            judge_secret(&references[0], Some(&secret), "2026-07-01T00:00:00Z".parse().unwrap());
-        assert!(later[0].message.contains("ended at 2026-06-11"), "{later:?}");
+        for (now, shown) in [
+            ("2026-06-09T12:00:00Z", "ends in 36 hours"),
+            ("2026-06-10T23:01:00Z", "ends in 59 minutes"),
+            ("2026-06-10T23:59:00Z", "ends in less than two minutes"),
+            ("2026-07-01T00:00:00Z", "ended at 2026-06-11"),
+        ] {
+            let then = judge_secret(&references[0], Some(&secret), now.parse().unwrap());
+            assert!(then[0].message.contains(shown), "{then:?}");
+        }
     }
 
     #[test]
@@ -568,6 +583,9 @@ mod tests {
             dropped.iter().map(|it| it.path.as_str()).collect::<Vec<_>>(),
             ["spec.extraArgs"]
         );
+        crd["spec"]["versions"][0]["served"] = false.into();
+        let unserved = dropped_fields(&object, &crd);
+        assert_eq!(unserved[0].message, "the cluster's definition does not serve v1alpha1");
     }
 
     #[test]

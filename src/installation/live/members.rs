@@ -170,7 +170,9 @@ mod tests {
             "apiVersion": "v1", "kind": "Secret",
             "metadata": { "name": "s", "namespace": "demo" },
         });
-        let live = [root.clone(), one.clone(), two, owned, elsewhere, secret];
+        let mut going = object("Shard", "going", "root");
+        going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+        let live = [root.clone(), one.clone(), two, owned, going, elsewhere, secret];
         let wanted = [root, one];
         assert_eq!(names(&live, &wanted, |_| true), ["Shard/two"]);
         assert_eq!(names(&live, &wanted, |_| false), Vec::<String>::new());
@@ -182,9 +184,12 @@ mod tests {
         admin["spec"] = json!({ "target": { "frontProxyRef": { "name": "main" } } });
         let mut root = object("RootShard", "root", "");
         root["spec"] = json!({ "cache": { "ref": { "name": "cache" } } });
+        let mut other = object("RootShard", "other", "");
+        other["spec"] = json!({ "kcpVirtualWorkspace": { "name": "views" } });
         let live = [
             root,
-            object("RootShard", "other", ""),
+            other,
+            object("VirtualWorkspace", "views", ""),
             object("FrontProxy", "main", "root"),
             object("FrontProxy", "theirs", "other"),
             object("CacheServer", "cache", ""),
@@ -198,7 +203,7 @@ mod tests {
             of("root"),
             ["RootShard/root", "FrontProxy/main", "CacheServer/cache", "Kubeconfig/admin"]
         );
-        assert_eq!(of("other"), ["RootShard/other", "FrontProxy/theirs"]);
+        assert_eq!(of("other"), ["RootShard/other", "VirtualWorkspace/views", "FrontProxy/theirs"]);
     }
 
     #[test]

@@ -279,6 +279,11 @@ mod tests {
         assert_eq!(deployment(up(2)), "ready 2/2");
         assert_eq!(deployment(up(1)), "1 of 2 pods are ready, 2 are updated");
         assert!(deployment(json!({ "observedGeneration": 2 })).starts_with("its controller"));
+        let mut stuck = up(2);
+        stuck["conditions"] = json!([
+            { "type": "Progressing", "status": "False", "reason": "QuotaExceeded", "message": "m" },
+        ]);
+        assert_eq!(deployment(stuck), "Progressing: QuotaExceeded: m");
     }
 
     #[test]

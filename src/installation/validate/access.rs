@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{World, find, name};
-use crate::api::KcpVersion;
+use crate::api::{self, KcpVersion};
 use crate::api::{
     CertificateTemplates, Certificates, ExternalConfig, FrontProxy, ImageSpec, Kubeconfig, Object,
     RootShard, ServiceTemplate,
@@ -12,6 +12,8 @@ use crate::installation::finding::{Code, Finding, Subject};
 
 /// The shortest life that cert-manager gives a certificate.
 const VALIDITY_MIN: Duration = Duration::from_secs(3600);
+/// The same of kcpctl's own issuer.
+const OWN_VALIDITY_MIN: Duration = Duration::from_secs(10);
 /// What a front-proxy drops unless told otherwise.
 const DROPPED: [&str; 2] = ["system:masters", "system:kcp:logical-cluster-admin"];
 
@@ -52,15 +54,7 @@ pub(super) fn check(world: &World<'_>, findings: &mut Vec<Finding>) {
 fn validity(world: &World<'_>, findings: &mut Vec<Finding>) {
     for kubeconfig in &world.kubeconfigs {
         let validity = &kubeconfig.spec.validity;
-        if validity.to_std().is_none_or(|it| it < VALIDITY_MIN) {
-            findings.push(Finding::error(
-                Code::Validity,
-                Subject::typed(*kubeconfig),
-                "spec.validity",
-                format!("`{validity}` is less than an hour, which no issuer grants"),
-                "use at least `1h`",
-            ));
-        }
+        findings.extend(too_short(validity, Subject::typed(*kubeconfig), "spec.validity".into()));
         if kubeconfig.spec.username.is_empty() {
             findings.push(Finding::error(
                 Code::Target,
@@ -72,6 +66,21 @@ fn validity(world: &World<'_>, findings: &mut Vec<Finding>) {
         }
         dropped_groups(kubeconfig, findings);
     }
+}
+
+/// A life that cert-manager refuses, and perhaps kcpctl's own issuer too.
+fn too_short(life: &api::Duration, subject: Subject, path: String) -> Option<Finding> {
+    let is_less = |than: Duration| life.to_std().is_none_or(|it| it < than);
+    let error =
+        |message: String, hint| Finding::error(Code::Validity, subject, path, message, hint);
+    if is_less(OWN_VALIDITY_MIN) {
+        let message = format!("`{life}` is less than ten seconds, which no issuer grants");
+        return Some(error(message, "use at least `1h`"));
+    }
+    is_less(VALIDITY_MIN).then(|| {
+        let message = format!("`{life}` is less than an hour, which cert-manager does not grant");
+        error(message, "use at least `1h`, or kcpctl's own issuer").operator_only()
+    })
 }
 
 /// A front-proxy takes some groups from everybody who comes in.
@@ -109,15 +118,8 @@ fn templates(object: &Object, findings: &mut Vec<Finding>) {
         for (certificate, template) in templates {
             let duration = template.spec.as_ref().and_then(|it| it.duration.as_ref());
             let Some(duration) = duration else { continue };
-            if duration.to_std().is_none_or(|it| it < VALIDITY_MIN) {
-                findings.push(Finding::error(
-                    Code::Validity,
-                    Subject::of(object),
-                    format!("{path}.{certificate}.spec.duration"),
-                    format!("`{duration}` is less than an hour, which no issuer grants"),
-                    "use at least `1h`",
-                ));
-            }
+            let path = format!("{path}.{certificate}.spec.duration");
+            findings.extend(too_short(duration, Subject::of(object), path));
         }
     }
 }

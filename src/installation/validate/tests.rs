@@ -273,14 +273,19 @@ fn etcd_endpoints_are_urls_and_fit_their_certificate() {
 #[test]
 fn access_is_neither_too_short_nor_to_nowhere() {
     Spoilt::new().set("Kubeconfig/admin", "/spec/validity", json!("59m59s")).finds(&[
-        "KCP0014 Kubeconfig/admin: spec.validity: `59m59s` is less than an hour, which no issuer \
-         grants",
+        "KCP0014 Kubeconfig/admin: spec.validity: `59m59s` is less than an hour, which cert-manager \
+         does not grant",
     ]);
+    for (validity, operator_only) in [("59m", true), ("10s", true), ("9s", false)] {
+        Spoilt::new()
+            .set("Kubeconfig/admin", "/spec/validity", json!(validity))
+            .blames_the_operator_alone(operator_only);
+    }
     Spoilt::new().set("Kubeconfig/admin", "/spec/validity", json!("1h")).finds(&[]);
     let template = json!({ "server": { "spec": { "duration": "-2h" } } });
     Spoilt::new().set("Shard/shard-1", "/spec/certificateTemplates", template).finds(&[
         "KCP0014 Shard/shard-1: spec.certificateTemplates.server.spec.duration: `-2h` is less than \
-         an hour, which no issuer grants",
+         ten seconds, which no issuer grants",
     ]);
     Spoilt::new().set("Kubeconfig/admin", "/spec/groups", json!(["system:masters"])).finds(&[
         "KCP0024 Kubeconfig/admin: spec.groups: a front-proxy drops the group `system:masters`",

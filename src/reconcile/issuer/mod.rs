@@ -231,7 +231,7 @@ impl State {
             Ok(Event::Delete(object)) => {
                 let live = Live::of(watched, object);
                 let place = live.metadata.namespace.clone().unwrap_or_default();
-                self.world.remove(watched, &place, live.name());
+                self.world.gone(watched, &live);
                 if watched == Watched::Secret {
                     worker.forget(&place, live.name());
                 }
@@ -352,9 +352,12 @@ impl State {
             let is_own = Key::of(watched, &live).as_ref() == Some(key);
             if is_own {
                 // We know what we wrote about it.
-                self.world.put(watched, live);
+                self.world.wrote(watched, live);
             } else {
-                self.put(watched, live, namespace);
+                let known = live.clone();
+                if let Put::New { .. } = self.world.wrote(watched, live) {
+                    self.concern(watched, &known, namespace);
+                }
             }
         }
         match end {

@@ -153,9 +153,8 @@ impl Look<'_> {
                     let what = format!("{} {name}", watched.kind());
                     self.report.did.push(Did { verb, what });
                     if !self.worker.dry_run {
-                        self.world.remove(watched, &self.key.namespace, &name);
-                        let namespace = self.key.namespace.clone();
-                        self.report.changed.push(Changed::Gone(watched, namespace, name));
+                        self.world.remove(watched, &live);
+                        self.report.changed.push(Changed::Gone(watched, live));
                     }
                 }
                 Err(failure) => {

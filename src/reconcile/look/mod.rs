@@ -83,7 +83,7 @@ pub struct Report {
 #[derive(Debug)]
 pub(super) enum Changed {
     Put(Watched, Box<Live>),
-    Gone(Watched, String, String),
+    Gone(Watched, Arc<Live>),
 }
 
 /// Something in the way.
@@ -227,8 +227,7 @@ impl Look<'_> {
                 let leaves = live.metadata.deletion_timestamp.is_some()
                     && live.metadata.finalizers.iter().flatten().next().is_none();
                 if leaves {
-                    let (namespace, name) = (self.key.namespace.clone(), self.key.name.clone());
-                    self.report.changed.push(Changed::Gone(watched, namespace, name));
+                    self.report.changed.push(Changed::Gone(watched, Arc::new(live)));
                 } else {
                     self.put(watched, live);
                 }

@@ -26,6 +26,8 @@ struct Cell {
     kind: ColumnKind,
     /// Absent where the column's path is none: the cell is then always empty.
     path: Option<JsonPath>,
+    /// Where the second value of a pair lies.
+    second: Option<JsonPath>,
 }
 
 /// The version of `meta.k8s.io` that a client asked for.
@@ -122,7 +124,15 @@ impl Table {
                 "priority": it.priority,
             })
         }));
-        let cell = |it: &Column| Cell { kind: it.kind, path: JsonPath::parse(&it.json_path).ok() };
+        let cell = |it: &Column| {
+            let (path, second) = match it.kind {
+                ColumnKind::Pair => it.json_path.split_once('/').unwrap_or((&it.json_path, "")),
+                _ => (it.json_path.as_str(), ""),
+            };
+            let parse = |path| JsonPath::parse(path).ok();
+            let second = Some(second).filter(|it| !it.is_empty()).and_then(parse);
+            Cell { kind: it.kind, path: parse(path), second }
+        };
         Self {
             definitions: serde_json::Value::from(definitions).to_string(),
             cells: columns.iter().map(cell).collect(),
@@ -171,8 +181,13 @@ impl Table {
         out.extend_from_slice(member(metadata, "name").unwrap_or(r#""""#).as_bytes());
         for cell in &self.cells {
             out.push(b',');
-            let found = cell.path.as_ref().and_then(|it| it.find_in(&members.0));
-            write_cell(out, cell.kind, found.filter(|it| *it != "null"), now);
+            let find = |path: &Option<JsonPath>| {
+                path.as_ref()?.find_in(&members.0).filter(|it| *it != "null")
+            };
+            match cell.kind {
+                ColumnKind::Pair => write_pair(out, [find(&cell.path), find(&cell.second)]),
+                kind => write_cell(out, kind, find(&cell.path), now),
+            }
         }
         out.extend_from_slice(br#"],"object":"#);
         match include {
@@ -214,10 +229,16 @@ impl Table {
     }
 }
 
+/// Writes two values as one text.
+fn write_pair(out: &mut Vec<u8>, values: [Option<&str>; 2]) {
+    let [first, second] = values.map(|it| it.unwrap_or("0").trim_matches('"'));
+    out.extend_from_slice(format!("\"{first}/{second}\"").as_bytes());
+}
+
 /// Writes one cell; one that cannot be shown as its kind is null, as is a missing one.
 fn write_cell(out: &mut Vec<u8>, kind: ColumnKind, found: Option<&str>, now: Timestamp) {
     let Some(raw) = found else {
-        out.extend_from_slice(b"null");
+        out.extend_from_slice(if kind == ColumnKind::Count { b"0" } else { b"null" });
         return;
     };
     let is_text = raw.starts_with('"');
@@ -229,6 +250,10 @@ fn write_cell(out: &mut Vec<u8>, kind: ColumnKind, found: Option<&str>, now: Tim
         // A value of another type is shown as its JSON.
         ColumnKind::String | ColumnKind::Timestamp => {
             out.extend_from_slice(json!(raw).to_string().as_bytes());
+        }
+        ColumnKind::Count => {
+            let count = Members::read(raw.as_bytes()).map_or(0, |it| it.0.len());
+            out.extend_from_slice(count.to_string().as_bytes());
         }
         ColumnKind::Integer if is_number => match (raw.parse::<i64>(), raw.parse::<f64>()) {
             (Ok(_), _) => out.extend_from_slice(raw.as_bytes()),
@@ -305,6 +330,26 @@ mod tests {
         let mut out = Vec::new();
         table.write_row(&mut out, MetaVersion::V1, object, include, now()).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn members_are_counted_and_pairs_are_one_cell() {
+        let column = |kind, path: &str| Column {
+            name: "It".to_owned(),
+            kind,
+            json_path: path.to_owned(),
+            description: String::new(),
+            priority: 0,
+        };
+        let table = Table::new(&[
+            column(ColumnKind::Count, ".data"),
+            column(ColumnKind::Count, ".none"),
+            column(ColumnKind::Pair, ".status.ready/.spec.replicas"),
+            column(ColumnKind::Pair, ".of.kind/.of.name"),
+        ]);
+        let object = br#"{"metadata":{"name":"a"},"data":{"x":"{","y":null},"spec":{"replicas":3},"of":{"kind":"Shard","name":"one"}}"#;
+        let row = row(&table, object, IncludeObject::None);
+        assert_eq!(row, r#"{"cells":["a",2,0,"0/3","Shard/one"],"object":null}"#);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{CERTIFICATES, DEMO, DEPLOYMENTS, Scene, root_spec, shard_spec};
+use super::kcp::Kcp;
+use super::{CERTIFICATES, DEMO, DEPLOYMENTS, Loop, Scene, root_spec, shard_spec};
 use crate::support::{Effect, Fault, eventually};
 
 const ROOTS: &str = "rootshards.operator.kcp.io";
@@ -129,6 +130,57 @@ fn pods_roll_when_a_mounted_config_map_changes() {
     scene.put("FrontProxy", "front", spec);
     let after = scene.until("other pods", || Some(pods()).filter(|it| *it != before));
     assert_eq!(after["spec"], before["spec"], "only a label tells them from the old ones");
+}
+
+/// How many sources of a kind the loop knows, in a phase.
+fn known(running: &Loop, kind: &str, phase: &str) -> Option<i64> {
+    running.metric(&format!("kcp_operator_{kind}_count{{phase={phase:?},namespace=\"demo\"}}"))
+}
+
+#[test]
+fn a_source_that_is_made_anew_while_its_former_life_is_looked_at_is_not_overlooked() {
+    let (scene, kcp) = (Scene::new(), Kcp::start());
+    scene.installation();
+    let running = scene.start_with(&["--listen", "127.0.0.1:0", "--kcp-url", &kcp.template()]);
+    scene.until_installed();
+    // The answer that says that it may go comes after it has gone, and another one has come.
+    scene.cluster.fail(Fault::on("PATCH", "/shards/one").with(Effect::Hold));
+    scene.cluster.delete(SHARDS, DEMO, "one");
+    eventually("the shard to go", || (scene.cluster.held() == 1).then_some(()));
+    assert_eq!(scene.get(SHARDS, "one"), None);
+    scene.shard("one");
+    eventually("it to be known", || (known(&running, "shard", "Unknown")? == 1).then_some(()));
+    scene.cluster.release();
+    scene.until_phase(SHARDS, "one", "Running");
+}
+
+#[test]
+fn a_source_that_goes_while_it_is_looked_at_does_not_come_back() {
+    let scene = Scene::new();
+    scene.cache("cache");
+    let running = scene.start_with(&["--listen", "127.0.0.1:0"]);
+    scene.until_phase(CACHES, "cache", "Running");
+    let looks = || {
+        let of = r#"{controller="cacheserver",result="success"}"#;
+        running.metric(&format!("kcp_operator_reconciliation_duration_seconds_count{of}"))
+    };
+    eventually("it to be known", || {
+        (known(&running, "cacheserver", "Running")? == 1).then_some(())
+    });
+    // The answer comes after it has gone.
+    scene.cluster.fail(Fault::on("PATCH", "/cacheservers/cache/status").with(Effect::Hold));
+    let mut status = scene.get(DEPLOYMENTS, "cache-cache-server").unwrap()["status"].clone();
+    status["readyReplicas"] = 0.into();
+    scene.cluster.set_status(DEPLOYMENTS, DEMO, "cache-cache-server", &status);
+    eventually("its status", || (scene.cluster.held() == 1).then_some(()));
+    scene.cluster.delete(CACHES, DEMO, "cache");
+    let phases = ["Running", "Provisioning"];
+    let is_known = || phases.iter().any(|it| known(&running, "cacheserver", it).is_some());
+    eventually("it to be forgotten", || (!is_known()).then_some(()));
+    let before = looks();
+    scene.cluster.release();
+    eventually("the end of the look", || (looks() > before).then_some(()));
+    assert!(!is_known());
 }
 
 #[test]

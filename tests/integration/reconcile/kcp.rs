@@ -300,7 +300,7 @@ fn what_goes_inside_of_kcp_is_seen_though_nobody_watches_it() {
     let settings = Settings {
         namespace: Some(DEMO.to_owned()),
         kcp_url: Some(kcp.template()),
-        resync: Some(Duration::from_millis(500)),
+        resync: Some(Duration::from_millis(200)),
         ..Settings::default()
     };
     let config = scene.cluster.config();
@@ -311,8 +311,9 @@ fn what_goes_inside_of_kcp_is_seen_though_nobody_watches_it() {
         reconcile::run(client, &settings, shutdown).await
     });
     scene.until_reason(KUBECONFIGS, "dev", "Available", "SecretsReady");
+    scene.until_installed();
     // More often than anything else that happened could make somebody look.
-    for _ in 0..5 {
+    for _ in 0..10 {
         scene.until("the role", || (!kcp.paths().is_empty()).then_some(()));
         kcp.state.lock().objects.clear();
     }

@@ -17,7 +17,7 @@ use super::{CERTIFICATES, DEMO, DEPLOYMENTS, Loop, Scene, root_spec, shard_spec}
 use crate::support::eventually;
 
 /// How many installations live through it.
-const STORIES: usize = 2;
+const STORIES: usize = 1;
 /// How often the loop is killed in each.
 const LIVES: usize = 8;
 /// The most requests that a life may send; about 40 go by before the first look.

@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 
 pub use certs::{Credentials, new_authority, old_authority};
 pub use client::{Answer, Client, Request, Watch};
-pub use cluster::{Cluster, Effect, Fault, Requested};
+pub use cluster::{Cluster, Demo, Effect, Fault, Requested};
 pub use env::{CommandOutput, KCPCTL, TestEnv};
 pub use etcd::Etcd;
 pub use installation::{DEMO, installation, kubeconfig, self_signed, shard};

@@ -130,7 +130,7 @@ pub(super) async fn answer(
         }
         Some(Effect::Break) => return Err(Broken),
         Some(Effect::Hang) => std::future::pending::<()>().await,
-        Some(Effect::BreakAfterwards | Effect::Hold) | None => {}
+        Some(Effect::BreakAfterwards | Effect::Hold | Effect::Warn(_)) | None => {}
     }
     let parts: Vec<String> = path.split('/').filter(|it| !it.is_empty()).map(decoded).collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
@@ -147,7 +147,12 @@ pub(super) async fn answer(
     if effect == Some(Effect::BreakAfterwards) {
         return Err(Broken);
     }
-    Ok(answer.unwrap_or_else(|refusal| refused(&refusal)))
+    let mut answer = answer.unwrap_or_else(|refusal| refused(&refusal));
+    if let Some(Effect::Warn(text)) = effect {
+        let warning = format!("299 - {text:?}").parse().unwrap();
+        answer.headers_mut().insert("warning", warning);
+    }
+    Ok(answer)
 }
 
 fn route(
@@ -262,17 +267,27 @@ fn review(inner: &Inner, body: &[u8]) -> Result<Answer, Refusal> {
 }
 
 fn list(state: &State, ask: &Ask) -> Answer {
-    let items: Vec<Value> = state
+    let all: Vec<&Value> = state
         .objects
         .iter()
         .filter(|(key, object)| ask.is_wanted(key, object))
-        .map(|it| ask.served(it.1))
+        .map(|it| it.1)
         .collect();
+    // Where a page begins is its token.
+    let begin = ask.query("continue").parse().unwrap_or(0).min(all.len());
+    let limit = ask.query("limit").parse().ok().filter(|it| *it > 0).unwrap_or(usize::MAX);
+    let end = begin.saturating_add(limit).min(all.len());
+    let items: Vec<Value> = all[begin..end].iter().map(|it| ask.served(it)).collect();
+    let mut metadata = json!({ "resourceVersion": state.revision.to_string() });
+    if end < all.len() {
+        metadata["continue"] = end.to_string().into();
+        metadata["remainingItemCount"] = (all.len() - end).into();
+    }
     shown(
         200,
         &json!({
             "kind": format!("{}List", ask.of.kind), "apiVersion": ask.of.api_version(&ask.version),
-            "metadata": { "resourceVersion": state.revision.to_string() }, "items": items,
+            "metadata": metadata, "items": items,
         }),
     )
 }

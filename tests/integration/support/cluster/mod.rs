@@ -31,8 +31,9 @@
 //!   is made for an owner that is gone already stays until [`Cluster::collect`]), and definitions, which are established at once unless [`Cluster::hold_definitions`] was called.
 //! * No schemas: nothing is validated, pruned or defaulted.
 //! * No authentication: whoever comes is an administrator, but for what [`Cluster::deny`] denies.
-//! * Lists are answered whole, whatever their `limit`; no strategic merge patches; no `Table`.
+//! * Pages of a list are not of one moment; no strategic merge patches; no `Table`.
 
+mod demo;
 mod fields;
 mod http;
 mod installed;
@@ -50,6 +51,8 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+
+pub use demo::Demo;
 
 use super::TestEnv;
 use super::etcd::RUNTIME;
@@ -119,6 +122,8 @@ pub enum Effect {
     BreakAfterwards,
     /// No answer ever comes, and nothing is done.
     Hang,
+    /// All is done, and the answer warns of this.
+    Warn(&'static str),
     /// All is done, and the answer comes when [`Cluster::release`] is called.
     Hold,
 }
@@ -227,29 +232,7 @@ impl Cluster {
     pub fn put_as(&self, manager: &str, object: &Value) -> Value {
         let now = self.inner.now();
         let mut state = self.inner.state.lock();
-        let of = state.type_of(object);
-        let of = of.unwrap_or_else(|| panic!("nobody defined the type of {object}"));
-        let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
-        let metadata = &object["metadata"];
-        let key = (
-            of.group.clone(),
-            of.plural.clone(),
-            text(&metadata["namespace"]),
-            text(&metadata["name"]),
-        );
-        let writer = Writer { manager, subresource: "", now: &now };
-        let edit = match state.objects.get(&key) {
-            Some(live) => {
-                let mut object = object.clone();
-                object["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
-                Edit::Replace(object)
-            }
-            None => Edit::Create(object.clone()),
-        };
-        state.write(&of, &key, edit, writer, false).unwrap_or_else(|it| panic!("{it:?}"));
-        if let (true, Some(status)) = (of.status, object.get("status")) {
-            set_status(&mut state, &of, &key, status, manager, &now);
-        }
+        let key = put(&mut state, manager, object, &now);
         let stored = state.objects[&key].clone();
         drop(state);
         self.wake();
@@ -270,6 +253,17 @@ impl Cluster {
     pub fn delete(&self, of: &str, namespace: &str, name: &str) {
         let now = self.inner.now();
         self.inner.state.lock().delete(&key(of, namespace, name), false, &now);
+        self.wake();
+    }
+
+    /// Puts one object in and then another, with nobody looking in between.
+    pub fn replace(&self, one: &Value, two: &Value) {
+        let now = self.inner.now();
+        let mut state = self.inner.state.lock();
+        for object in [one, two] {
+            put(&mut state, OTHERS, object, &now);
+        }
+        drop(state);
         self.wake();
     }
 
@@ -375,6 +369,33 @@ impl Drop for Cluster {
 fn key(of: &str, namespace: &str, name: &str) -> Key {
     let (plural, group) = of.split_once('.').unwrap_or((of, ""));
     (group.to_owned(), plural.to_owned(), namespace.to_owned(), name.to_owned())
+}
+
+fn put(state: &mut State, manager: &str, object: &Value, now: &str) -> Key {
+    let of = state.type_of(object);
+    let of = of.unwrap_or_else(|| panic!("nobody defined the type of {object}"));
+    let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
+    let metadata = &object["metadata"];
+    let key = (
+        of.group.clone(),
+        of.plural.clone(),
+        text(&metadata["namespace"]),
+        text(&metadata["name"]),
+    );
+    let writer = Writer { manager, subresource: "", now };
+    let edit = match state.objects.get(&key) {
+        Some(live) => {
+            let mut object = object.clone();
+            object["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
+            Edit::Replace(object)
+        }
+        None => Edit::Create(object.clone()),
+    };
+    state.write(&of, &key, edit, writer, false).unwrap_or_else(|it| panic!("{it:?}"));
+    if let (true, Some(status)) = (of.status, object.get("status")) {
+        set_status(state, &of, &key, status, manager, now);
+    }
+    key
 }
 
 fn set_status(state: &mut State, of: &Type, key: &Key, status: &Value, manager: &str, now: &str) {

@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::policy::v1 as policy;
 use serde_json::{Map, Value, json};
 
+use self::ColumnKind::{Count, Date, Integer, Pair, String as Text};
 use crate::api;
 use crate::model::apply::{Flaw, Structure};
 use crate::model::fields;
@@ -25,13 +26,16 @@ struct Row {
     namespaced: bool,
     /// Whether the server numbers what it asks for, and keeps its status apart.
     reconciled: bool,
-    columns: &'static [(&'static str, &'static str)],
+    columns: &'static [(&'static str, ColumnKind, &'static str)],
     /// Makes the schema, if it is known.
     schema: Option<fn() -> Value>,
     description: &'static str,
 }
 
-const READY: (&str, &str) = ("Ready", ".status.conditions[?(@.type==\"Ready\")].status");
+const READY: (&str, ColumnKind, &str) =
+    ("Ready", Text, ".status.conditions[?(@.type==\"Ready\")].status");
+
+const AGE: (&str, ColumnKind, &str) = ("Age", Date, ".metadata.creationTimestamp");
 
 /// What a reader of an object's events narrows them by.
 const EVENT_FIELDS: [&str; 7] = [
@@ -53,7 +57,7 @@ const ROWS: [Row; 11] = [
         short_names: &["ns"],
         namespaced: false,
         reconciled: false,
-        columns: &[("Status", ".status.phase")],
+        columns: &[("Status", Text, ".status.phase"), AGE],
         schema: Some(api::kubernetes_schema::<core::Namespace>),
         description: "A place for the objects of one installation.",
     },
@@ -65,7 +69,7 @@ const ROWS: [Row; 11] = [
         short_names: &[],
         namespaced: true,
         reconciled: false,
-        columns: &[("Type", ".type")],
+        columns: &[("Type", Text, ".type"), ("Data", Count, ".data"), AGE],
         schema: Some(api::kubernetes_schema::<core::Secret>),
         description: "Keys, certificates and kubeconfigs.",
     },
@@ -77,7 +81,7 @@ const ROWS: [Row; 11] = [
         short_names: &["cm"],
         namespaced: true,
         reconciled: false,
-        columns: &[],
+        columns: &[("Data", Count, ".data"), AGE],
         schema: Some(api::kubernetes_schema::<core::ConfigMap>),
         description: "Files that servers read.",
     },
@@ -89,7 +93,12 @@ const ROWS: [Row; 11] = [
         short_names: &["svc"],
         namespaced: true,
         reconciled: false,
-        columns: &[("Type", ".spec.type"), ("Cluster-IP", ".spec.clusterIP")],
+        columns: &[
+            ("Type", Text, ".spec.type"),
+            ("Cluster-IP", Text, ".spec.clusterIP"),
+            ("Port", Integer, ".spec.ports[0].port"),
+            AGE,
+        ],
         schema: Some(api::kubernetes_schema::<core::Service>),
         description: "A name under which servers are reached.",
     },
@@ -102,10 +111,11 @@ const ROWS: [Row; 11] = [
         namespaced: true,
         reconciled: false,
         columns: &[
-            ("Type", ".type"),
-            ("Reason", ".reason"),
-            ("Object", ".involvedObject.name"),
-            ("Message", ".message"),
+            ("Last Seen", Date, ".lastTimestamp"),
+            ("Type", Text, ".type"),
+            ("Reason", Text, ".reason"),
+            ("Object", Pair, ".involvedObject.kind/.involvedObject.name"),
+            ("Message", Text, ".message"),
         ],
         schema: Some(api::kubernetes_schema::<core::Event>),
         description: "Something that has happened to an object.",
@@ -118,7 +128,12 @@ const ROWS: [Row; 11] = [
         short_names: &["deploy"],
         namespaced: true,
         reconciled: true,
-        columns: &[("Replicas", ".spec.replicas"), ("Available", ".status.availableReplicas")],
+        columns: &[
+            ("Ready", Pair, ".status.readyReplicas/.spec.replicas"),
+            ("Up-to-date", Integer, ".status.updatedReplicas"),
+            ("Available", Integer, ".status.availableReplicas"),
+            AGE,
+        ],
         schema: Some(api::kubernetes_schema::<apps::Deployment>),
         description: "Pods of one server. Nothing here runs them.",
     },
@@ -131,8 +146,9 @@ const ROWS: [Row; 11] = [
         namespaced: true,
         reconciled: true,
         columns: &[
-            ("Min Available", ".spec.minAvailable"),
-            ("Max Unavailable", ".spec.maxUnavailable"),
+            ("Min Available", Text, ".spec.minAvailable"),
+            ("Max Unavailable", Text, ".spec.maxUnavailable"),
+            AGE,
         ],
         schema: Some(api::kubernetes_schema::<policy::PodDisruptionBudget>),
         description: "How many pods of one server may be away.",
@@ -145,7 +161,7 @@ const ROWS: [Row; 11] = [
         short_names: &[],
         namespaced: true,
         reconciled: true,
-        columns: &[READY],
+        columns: &[READY, AGE],
         schema: None,
         description: "Who signs certificates of one namespace.",
     },
@@ -157,7 +173,7 @@ const ROWS: [Row; 11] = [
         short_names: &[],
         namespaced: false,
         reconciled: true,
-        columns: &[READY],
+        columns: &[READY, AGE],
         schema: None,
         description: "Who signs certificates of all namespaces.",
     },
@@ -169,7 +185,7 @@ const ROWS: [Row; 11] = [
         short_names: &["cert", "certs"],
         namespaced: true,
         reconciled: true,
-        columns: &[READY, ("Secret", ".spec.secretName")],
+        columns: &[READY, ("Secret", Text, ".spec.secretName"), AGE],
         schema: None,
         description: "A certificate that is to be in a Secret.",
     },
@@ -181,7 +197,7 @@ const ROWS: [Row; 11] = [
         short_names: &[],
         namespaced: true,
         reconciled: false,
-        columns: &[("Holder", ".spec.holderIdentity")],
+        columns: &[("Holder", Text, ".spec.holderIdentity"), AGE],
         schema: Some(api::kubernetes_schema::<coordination::Lease>),
         description: "Who of several does the work.",
     },
@@ -299,17 +315,10 @@ fn own(kind: api::Kind) -> Kind {
 
 impl Row {
     fn to_kind(&self) -> Kind {
-        let column = |&(name, path): &(&str, &str)| Column {
+        let column = |&(name, kind, path): &(&str, ColumnKind, &str)| Column {
             name: name.to_owned(),
-            kind: ColumnKind::String,
+            kind,
             json_path: path.to_owned(),
-            description: String::new(),
-            priority: 0,
-        };
-        let age = Column {
-            name: "Age".to_owned(),
-            kind: ColumnKind::Date,
-            json_path: ".metadata.creationTimestamp".to_owned(),
             description: String::new(),
             priority: 0,
         };
@@ -336,7 +345,7 @@ impl Row {
                 categories: Vec::new(),
                 versions: vec![Version {
                     name: self.version.to_owned(),
-                    columns: self.columns.iter().map(column).chain([age]).collect(),
+                    columns: self.columns.iter().map(column).collect(),
                     schema: schema.map(Arc::new),
                 }],
                 storage_version: self.version.to_owned(),

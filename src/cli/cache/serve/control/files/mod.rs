@@ -40,7 +40,7 @@ use crate::view::View;
 
 /// How often it is looked whether anything has changed. A look that finds the revision of the last
 /// one costs nothing.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// How long it is until what failed is tried again: a full disk may have room by then.
 const TRY_AGAIN: Duration = Duration::from_secs(5);

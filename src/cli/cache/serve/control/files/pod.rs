@@ -134,7 +134,7 @@ impl Roads<'_> {
                 let after = rest.strip_prefix(*mount).map(|it| it.chars().next());
                 after.is_some_and(|it| it.is_none_or(|it| it == '/' || !of_path(it)))
             };
-            if begins && self.mounts.iter().any(|mount| ends(&mount)) {
+            if begins && self.mounts.iter().any(ends) {
                 led.push_str(self.folder);
             }
             led.push(it);
@@ -165,10 +165,10 @@ fn script(container: &Container, title: &str, roads: &Roads<'_>) -> Option<Strin
             && variable.name.bytes().all(is_name)
         {
             let value = quoted(&roads.lead(value));
-            script.push_str(&format!("export {}={value}\n", variable.name));
+            script.extend(["export ", &variable.name, "=", &value, "\n"]);
         }
     }
-    script.push_str(&format!("exec {}", quoted(program)));
+    script.extend(["exec ", &quoted(program)]);
     for word in words {
         // Subcommands stand beside the program, flags below it.
         let gap = if word.starts_with('-') { " \\\n  " } else { " " };
