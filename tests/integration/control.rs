@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{Client, CommandOutput, Kubectl, Request, Server, TestEnv, eventually};
 
 const SECRETS: &str = "/api/v1/namespaces/demo/secrets";
+const CONFIG_MAPS: &str = "/api/v1/namespaces/demo/configmaps";
 const ROOTS: &str = "/apis/operator.kcp.io/v1alpha1/namespaces/demo/rootshards";
 
 /// A server with the namespace `demo` on its control plane.
@@ -430,4 +431,111 @@ fn a_folder_of_manifests_becomes_certificates_kubeconfigs_and_statuses() {
     eventually("its Secret to go", || {
         is_gone(&client, &format!("{SECRETS}/admin-kubeconfig")).then_some(())
     });
+}
+
+/// A server that works on a folder in which one object is.
+fn serve_folder(env: &TestEnv) -> (Server, Client) {
+    env.write("demo/one.json", config_map("one", "a").to_string());
+    let server = Server::start_with(&["--manifests", env.path("demo").to_str().unwrap()]);
+    let client = server.admin();
+    until_value(&client, "one", "a");
+    (server, client)
+}
+
+fn config_map(name: &str, value: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "data": { "value": value },
+        "metadata": { "name": name, "namespace": "demo" },
+    })
+}
+
+fn until_value(client: &Client, name: &str, value: &str) -> Value {
+    eventually(&format!("{value} in {name}"), || {
+        let answer = client.get(format!("{CONFIG_MAPS}/{name}"));
+        let found = (answer.status == 200).then(|| answer.json())?;
+        (found["data"]["value"] == value).then_some(found)
+    })
+}
+
+#[test]
+fn a_folder_that_vanishes_keeps_what_it_said_and_says_so() {
+    let env = TestEnv::new();
+    let (server, client) = serve_folder(&env);
+    let uid = until_value(&client, "one", "a")["metadata"]["uid"].clone();
+    let [folder, away] = ["demo", "away"].map(|it| env.path(it));
+    std::fs::rename(&folder, &away).unwrap();
+    let said = || server.said().matches("keeping what they said").count();
+    eventually("the word about it", || (said() == 1).then_some(()));
+    // Whatever comes back is looked at: who is there first was kept until then.
+    std::fs::rename(&away, &folder).unwrap();
+    env.write("demo/two.json", config_map("two", "a").to_string());
+    until_value(&client, "two", "a");
+    assert_eq!(until_value(&client, "one", "a")["metadata"]["uid"], uid);
+    assert_eq!(said(), 1);
+    // An empty one says that there is nothing any more.
+    for file in ["demo/one.json", "demo/two.json"] {
+        std::fs::remove_file(env.path(file)).unwrap();
+    }
+    for name in ["one", "two"] {
+        eventually(name, || is_gone(&client, &format!("{CONFIG_MAPS}/{name}")).then_some(()));
+    }
+}
+
+#[test]
+fn broken_manifests_are_told_with_file_line_and_code_and_stop_nobody_else() {
+    let env = TestEnv::new();
+    let (server, client) = serve_folder(&env);
+    let shard = "apiVersion: operator.kcp.io/v1alpha1\nkind: Shard\nmetadata:\n  name: a\n  namespace: demo\nspec:\n";
+    let refused =
+        format!("{shard}  rootShard: {{ref: {{name: root}}}}\n  etcd: {{endpoints: []}}\n");
+    for (name, text) in [
+        ("all.yaml", "kind: [\n"),
+        ("mistyped.yaml", &format!("{shard}  rootShard: 7\n")),
+        ("refused.yaml", &refused),
+        ("unknown.yaml", "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\n"),
+    ] {
+        env.write(format!("demo/{name}"), text);
+    }
+    env.write("demo/one.json", config_map("one", "b").to_string());
+    env.write("demo/zwei.json", config_map("two", "b").to_string());
+    for name in ["one", "two"] {
+        until_value(&client, name, "b");
+    }
+    eventually("the word about each", || {
+        let said = server.said();
+        let told =
+            |words: [&str; 2]| said.lines().any(|line| words.iter().all(|it| line.contains(it)));
+        let all =
+            [["all.yaml:2:", "KCP00"], ["mistyped.yaml:7:", "KCP00"], ["refused.yaml:8:", "KCP00"]];
+        all.into_iter().all(told).then_some(())
+    });
+    // Nobody knows what they would say, so nothing is deleted until they are mended.
+    std::fs::remove_file(env.path("demo/zwei.json")).unwrap();
+    env.write("demo/one.json", config_map("one", "c").to_string());
+    until_value(&client, "one", "c");
+    until_value(&client, "two", "b");
+    for name in ["all.yaml", "mistyped.yaml", "refused.yaml"] {
+        std::fs::remove_file(env.path(format!("demo/{name}"))).unwrap();
+    }
+    eventually("two to go", || is_gone(&client, &format!("{CONFIG_MAPS}/two")).then_some(()));
+}
+
+#[test]
+fn what_is_being_deleted_when_its_file_comes_back_is_made_anew() {
+    let env = TestEnv::new();
+    let (server, client) = serve_folder(&env);
+    let path = format!("{CONFIG_MAPS}/one");
+    let held = json!({ "metadata": { "finalizers": ["example.com/held"] } });
+    let (_, before) = patch(&client, &path, "application/merge-patch+json", &held);
+    let file = env.path("demo/one.json");
+    std::fs::remove_file(&file).unwrap();
+    eventually("it to be on its way out", || {
+        client.get(&path).json()["metadata"]["deletionTimestamp"].as_str().map(drop)
+    });
+    std::fs::write(&file, config_map("one", "b").to_string()).unwrap();
+    eventually("the word about it", || server.said().contains("is being deleted").then_some(()));
+    let none = json!({ "metadata": { "finalizers": null } });
+    assert_eq!(patch(&client, &path, "application/merge-patch+json", &none).0, 200);
+    let after = until_value(&client, "one", "b");
+    assert_ne!(after["metadata"]["uid"], before["metadata"]["uid"]);
 }

@@ -13,7 +13,9 @@ use rand::{RngExt as _, SeedableRng as _};
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 use serde_json::{Value, json};
 
-use crate::support::{APIEXPORTS, Client, Server, api_export, at, eventually};
+use crate::support::{
+    APIEXPORTS, Client, Server, TestEnv, api_export, at, eventually, self_signed,
+};
 
 /// How often the disk fails. Each time a second passes until it is tried again.
 const FAILURES: usize = 12;
@@ -150,4 +152,74 @@ fn a_disk_that_refuses_at_any_byte_loses_nothing_and_is_used_again_when_it_can_b
     assert!(server.stop().success());
     server.start_again();
     assert_eq!(held(&server.admin(), &exports), acknowledged, "seed {seed}");
+}
+
+#[test]
+fn the_control_plane_waits_for_room_and_goes_on() {
+    let env = TestEnv::new();
+    let config_map = |name: &str, value: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "data": { "value": value },
+            "metadata": { "name": name, "namespace": "demo" },
+        })
+    };
+    let certificate = |name: &str| {
+        json!({
+            "apiVersion": "cert-manager.io/v1", "kind": "Certificate",
+            "metadata": { "name": name, "namespace": "demo" },
+            "spec": {
+                "secretName": name, "commonName": name,
+                "issuerRef": { "name": "self", "kind": "ClusterIssuer" },
+                "privateKey": { "algorithm": "ECDSA", "size": 256 },
+            },
+        })
+    };
+    let write =
+        |file: &str, object: &Value| env.write(format!("demo/{file}.json"), object.to_string());
+    write("issuer", &self_signed());
+    write("certificate", &certificate("first"));
+    write("kept", &config_map("kept", "a"));
+    let gone = write("gone", &config_map("gone", "a"));
+    let server = Server::start_with(&["--manifests", env.path("demo").to_str().unwrap()]);
+    let client = server.admin();
+    let of = |resource: &str, name: &str| format!("/api/v1/namespaces/demo/{resource}/{name}");
+    let is_there = |path: &str| client.get(path).status == 200;
+    let value = || client.get(of("configmaps", "kept")).json()["data"]["value"].clone();
+    for name in ["gone", "kept"] {
+        eventually(name, || is_there(&of("configmaps", name)).then_some(()));
+    }
+    let first = of("secrets", "first");
+    eventually("the first certificate", || is_there(&first).then_some(()));
+    let file = server.data_dir().join("namespaces/demo/secrets/first/tls.crt");
+    eventually("its file", || file.exists().then_some(()));
+
+    server.limit_files(Some(0));
+    let refusal =
+        client.post("/api/v1/namespaces/demo/configmaps", &config_map("more", "a")).refusal();
+    assert_eq!((refusal.0, refusal.1.as_str()), (503, "ServiceUnavailable"), "{}", refusal.2);
+    assert!(refusal.2.contains("File too large"), "{}", refusal.2);
+    assert_eq!(client.delete(&first).refusal().0, 503);
+    // The folder changes, and whatever follows from it waits. What was there is there.
+    write("kept", &config_map("kept", "b"));
+    write("second", &certificate("second"));
+    fs::remove_file(gone).unwrap();
+    eventually("the folder to say so", || {
+        let said = server.said();
+        let told = |it: &str| it.contains("was not applied") && it.contains("File too large");
+        said.lines().any(told).then_some(())
+    });
+    assert_eq!(value(), "a");
+    assert!(is_there(&of("configmaps", "gone")) && is_there(&first));
+    assert_eq!(server.client_with(None).get("/livez").status, 200);
+
+    // By itself, in the same process.
+    server.limit_files(None);
+    eventually("the changed object", || (value() == "b").then_some(()));
+    eventually("the second certificate", || is_there(&of("secrets", "second")).then_some(()));
+    eventually("what has no file to go", || (!is_there(&of("configmaps", "gone"))).then_some(()));
+    client.delete(&first).object(200);
+    eventually("a certificate that is signed again", || is_there(&first).then_some(()));
+    let file = server.data_dir().join("namespaces/demo/secrets/second/tls.key");
+    eventually("files to be written again", || file.exists().then_some(()));
+    assert!(server.is_ready());
 }

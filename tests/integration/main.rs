@@ -20,6 +20,8 @@ mod completions;
 mod contract;
 mod control;
 mod control_files;
+mod control_kills;
+mod control_kinds;
 mod corpus;
 mod crds;
 mod definitions;

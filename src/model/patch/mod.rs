@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::model::json::tree;
 
-pub use strategic::StrategicError;
+pub use strategic::{StrategicError, is_supported as has_strategic};
 
 /// How many operations a JSON Patch may have: each may copy much of the object.
 pub const OPERATIONS_MAX: usize = 10_000;
@@ -72,27 +72,25 @@ pub enum PatchError {
 }
 
 impl PatchKind {
-    /// The form that a `Content-Type` names, for types of `group`.
-    pub fn from_content_type(content_type: &str, group: &str) -> Option<Self> {
+    /// The form that a `Content-Type` names, for types that have a strategic one or not.
+    pub fn from_content_type(content_type: &str, has_strategic: bool) -> Option<Self> {
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         match media_type {
             "application/json-patch+json" => Some(Self::Json),
             "application/merge-patch+json" => Some(Self::Merge),
-            "application/strategic-merge-patch+json" if strategic::is_supported(group) => {
-                Some(Self::Strategic)
-            }
+            "application/strategic-merge-patch+json" if has_strategic => Some(Self::Strategic),
             _ => None,
         }
     }
 
-    /// The values of `Content-Type` that are understood for types of `group`.
-    pub fn content_types(group: &str) -> &'static [&'static str] {
+    /// The values of `Content-Type` that are understood for such types.
+    pub fn content_types(has_strategic: bool) -> &'static [&'static str] {
         let all = &[
             "application/json-patch+json",
             "application/merge-patch+json",
             "application/strategic-merge-patch+json",
         ];
-        if strategic::is_supported(group) { all } else { &all[..2] }
+        if has_strategic { all } else { &all[..2] }
     }
 
     /// Reads a patch of this form.
@@ -156,7 +154,6 @@ fn unknown_members(patch: &Value) -> impl Iterator<Item = String> {
 mod tests {
     use super::*;
 
-    const RBAC: &str = "rbac.authorization.k8s.io";
     const OBJECT: &[u8] = br#"{"metadata":{"labels":{"a":"1"}},"spec":{"l":[1,2]}}"#;
 
     fn patched(kind: PatchKind, patch: &str) -> Result<String, String> {
@@ -167,17 +164,21 @@ mod tests {
 
     #[test]
     fn the_content_type_says_the_form() {
-        for (content_type, group, kind) in [
-            ("application/json-patch+json", "", Some(PatchKind::Json)),
-            ("application/merge-patch+json; charset=utf-8", "a.b", Some(PatchKind::Merge)),
-            ("application/strategic-merge-patch+json", RBAC, Some(PatchKind::Strategic)),
-            ("application/strategic-merge-patch+json", "apis.kcp.io", None),
-            ("application/json", RBAC, None),
-            ("", RBAC, None),
+        for (content_type, has_strategic, kind) in [
+            ("application/json-patch+json", true, Some(PatchKind::Json)),
+            ("application/merge-patch+json; charset=utf-8", false, Some(PatchKind::Merge)),
+            ("application/strategic-merge-patch+json", true, Some(PatchKind::Strategic)),
+            ("application/strategic-merge-patch+json", false, None),
+            ("application/json", true, None),
+            ("", true, None),
         ] {
-            assert_eq!(PatchKind::from_content_type(content_type, group), kind, "{content_type}");
-            for it in PatchKind::content_types(group) {
-                assert!(PatchKind::from_content_type(it, group).is_some());
+            assert_eq!(
+                PatchKind::from_content_type(content_type, has_strategic),
+                kind,
+                "{content_type}"
+            );
+            for it in PatchKind::content_types(has_strategic) {
+                assert!(PatchKind::from_content_type(it, has_strategic).is_some());
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Strategic merge patch, for the Kubernetes types among ours.
 //!
 //! `kubectl apply` and `kubectl edit` send this form for every type that they know
-//! from Kubernetes: RBAC and admission registration. It is a merge patch that can
-//! also merge lists: element by element where a list has a merge key, value by
+//! from Kubernetes: RBAC and admission registration, and on the control plane
+//! Deployments, Services and the like. It is a merge patch that can also merge lists: element by element where a list has a merge key, value by
 //! value where it is a set. Which lists those are stands in [`LISTS`]; all others
 //! are replaced. What a patch cannot say by its values it says by directives,
 //! members whose name begins with `$`.
@@ -14,13 +14,40 @@
 use serde_json::{Map, Value};
 
 /// The lists that are merged: the path of each, and how.
-const LISTS: [(&str, Merge); 6] = [
+const LISTS: [(&str, Merge); 8] = [
     ("metadata.finalizers", Merge::Values),
     ("metadata.ownerReferences", Merge::By("uid")),
     ("spec.matchConditions", Merge::By("name")),
+    ("spec.ports", Merge::By("port")),
     ("spec.variables", Merge::By("name")),
+    ("status.conditions", Merge::By("type")),
     ("webhooks", Merge::By("name")),
     ("webhooks.matchConditions", Merge::By("name")),
+];
+
+/// Where a Deployment describes its pods.
+const PODS: &str = "spec.template.";
+
+/// The lists of a pod that are merged.
+const POD_LISTS: [(&str, Merge); 10] = [
+    ("metadata.finalizers", Merge::Values),
+    ("metadata.ownerReferences", Merge::By("uid")),
+    ("spec.hostAliases", Merge::By("ip")),
+    ("spec.imagePullSecrets", Merge::By("name")),
+    ("spec.resourceClaims", Merge::By("name")),
+    ("spec.schedulingGates", Merge::By("name")),
+    ("spec.topologySpreadConstraints", Merge::By("topologyKey")),
+    ("spec.volumes", Merge::By("name")),
+    ("spec.containers", Merge::By("name")),
+    ("spec.initContainers", Merge::By("name")),
+];
+
+/// The lists of a container that are merged.
+const CONTAINER_LISTS: [(&str, Merge); 4] = [
+    ("env", Merge::By("name")),
+    ("ports", Merge::By("containerPort")),
+    ("volumeDevices", Merge::By("devicePath")),
+    ("volumeMounts", Merge::By("mountPath")),
 ];
 
 /// How a list is merged.
@@ -66,9 +93,14 @@ pub enum StrategicError {
     },
 }
 
-/// Whether clients may send strategic merge patches for types of `group`.
-pub(super) fn is_supported(group: &str) -> bool {
-    matches!(group, "" | "rbac.authorization.k8s.io" | "admissionregistration.k8s.io")
+/// Whether clients may send strategic merge patches for types of `group`. On the cache plane a
+/// type of `apps` is one that a user has defined.
+pub fn is_supported(group: &str, on_control_plane: bool) -> bool {
+    match group {
+        "" | "rbac.authorization.k8s.io" | "admissionregistration.k8s.io" => true,
+        "apps" | "policy" | "coordination.k8s.io" => on_control_plane,
+        _ => false,
+    }
 }
 
 /// Changes `object` as `changes` say. After an error `object` is not to be used.
@@ -152,10 +184,10 @@ fn merge_member(
                 return Ok(());
             };
             let live = old.clone();
+            // Unless it says another order, the patch's own is the one that it wants.
+            let order = order.unwrap_or_else(|| new.clone());
             merge_list(old, new, merge, &path)?;
-            if let Some(order) = order {
-                *old = ordered(std::mem::take(old), &order, &live, merge);
-            }
+            *old = ordered(std::mem::take(old), &order, &live, merge);
             Ok(())
         }
         (_, value) => {
@@ -241,7 +273,17 @@ fn ordered(items: Vec<Value>, order: &[Value], live: &[Value], merge: Merge) -> 
 
 /// How the list at `path` is merged, if it is.
 fn strategy(path: &str) -> Option<Merge> {
-    LISTS.iter().find(|(list, _)| *list == path).map(|(_, merge)| *merge)
+    let found = |lists: &[(&str, Merge)], path: &str| {
+        lists.iter().find(|(list, _)| *list == path).map(|(_, merge)| *merge)
+    };
+    let Some(of_pod) = path.strip_prefix(PODS) else { return found(&LISTS, path) };
+    let of_container = ["spec.containers.", "spec.initContainers."]
+        .into_iter()
+        .find_map(|it| of_pod.strip_prefix(it));
+    match of_container {
+        Some(path) => found(&CONTAINER_LISTS, path),
+        None => found(&POD_LISTS, of_pod),
+    }
 }
 
 fn list(value: Value, directive: &str, path: &str) -> Result<Vec<Value>, StrategicError> {
@@ -320,8 +362,8 @@ mod tests {
             ),
             Ok(json!({"webhooks": [
                 {"name": "a", "timeoutSeconds": 2, "failurePolicy": "Fail", "matchConditions": [{"name": "m"}]},
-                {"name": "c"},
                 {"name": "d"},
+                {"name": "c"},
             ]}))
         );
     }
@@ -348,6 +390,46 @@ mod tests {
             ),
             Ok(json!({"webhooks": [{"name": "z"}], "spec": {"c": 3}, "x": {}}))
         );
+    }
+
+    #[test]
+    fn ports_and_containers_merge_by_their_keys() {
+        let (one, more) = (json!({ "port": 443, "name": "one" }), json!({ "port": 444 }));
+        let service = json!({ "spec": { "ports": [one] } });
+        let both =
+            patched(service, json!({ "spec": { "ports": [more, { "port": 443, "name": "b" }] } }));
+        let wanted = json!({ "spec": { "ports": [more, { "port": 443, "name": "b" }] } });
+        assert_eq!(both, Ok(wanted));
+        let pods = |containers: Value| json!({ "spec": { "template": { "spec": containers } } });
+        let mounts = json!([{ "name": "v", "mountPath": "/v" }]);
+        let live = json!({
+            "containers": [
+                { "name": "a", "image": "a:1", "volumeMounts": mounts, "args": ["--one"] },
+                { "name": "b", "image": "b:1" },
+            ],
+            "volumes": [{ "name": "v" }],
+        });
+        let sent = json!({
+            "containers": [{
+                "name": "a", "env": [{ "name": "E" }], "args": ["--two"],
+                "volumeMounts": [{ "name": "w", "mountPath": "/w" }],
+            }],
+            "volumes": [{ "name": "w" }],
+        });
+        let mounts = json!([
+            { "name": "w", "mountPath": "/w" }, { "name": "v", "mountPath": "/v" },
+        ]);
+        let wanted = json!({
+            "containers": [
+                {
+                    "name": "a", "image": "a:1", "volumeMounts": mounts, "args": ["--two"],
+                    "env": [{ "name": "E" }],
+                },
+                { "name": "b", "image": "b:1" },
+            ],
+            "volumes": [{ "name": "w" }, { "name": "v" }],
+        });
+        assert_eq!(patched(pods(live), pods(sent)), Ok(pods(wanted)));
     }
 
     #[test]

@@ -104,6 +104,12 @@ impl Object {
         self.is_leaving() && all.into_iter().flatten().any(|it| it == finalizer)
     }
 
+    /// Whether somebody has something to do before it may go.
+    fn is_held(&self) -> bool {
+        let all = self.tree["metadata"]["finalizers"].as_array();
+        all.is_some_and(|it| !it.is_empty())
+    }
+
     fn is_namespace(&self) -> bool {
         self.place.kind.parts() == ("", "namespaces")
     }
@@ -135,8 +141,12 @@ fn steps(objects: &[Object]) -> Vec<(usize, Step)> {
     let step = |object: &Object| -> Option<Step> {
         let (_, _, namespace, name) = object.place.parts();
         if object.is_namespace() && object.is_leaving() {
-            let inside = |it: &&Object| it.place.parts().2 == Some(name);
-            return objects.iter().find(inside).is_none().then_some(Step::Remove);
+            if objects.iter().any(|it| it.place.parts().2 == Some(name)) {
+                return None;
+            }
+            if !object.is_held() {
+                return Some(Step::Remove);
+            }
         }
         if namespace.is_some_and(|it| leaving.contains(it)) && !object.is_leaving() {
             return Some(Step::Delete);
@@ -308,5 +318,8 @@ mod tests {
         ];
         assert_eq!(steps(&all), [(1, Step::Delete)]);
         assert_eq!(steps(&[object("namespaces", "n", &gone)]), [(0, Step::Remove)]);
+        assert_eq!(steps(&[object("namespaces", "n", &leaving("mine"))]), []);
+        let waits = [object("namespaces", "n", &leaving(FOREGROUND))];
+        assert_eq!(steps(&waits), [(0, Step::Release(FOREGROUND))]);
     }
 }

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use http::{Response, header};
 
 use super::apply::APPLY;
-use super::{Call, Shape};
+use super::{Call, Plane, Shape};
 use crate::model::json::scan;
-use crate::model::patch::{PatchError, PatchKind};
+use crate::model::patch::{PatchError, PatchKind, has_strategic};
 use crate::server::body::Body;
 use crate::server::plan::{self, Incoming};
 use crate::server::status::{ApiError, Problem, Qualified, quoted};
@@ -53,11 +53,12 @@ impl Call<'_> {
 
     /// The form of the patch, as the request names it.
     fn patch_kind(&self) -> Result<PatchKind, ApiError> {
-        let group = &self.served.kind.group;
+        let on_control_plane = matches!(self.app.plane, Plane::Control(_));
+        let has_strategic = has_strategic(&self.served.kind.group, on_control_plane);
         let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
         let content_type = content_type.unwrap_or_default();
-        PatchKind::from_content_type(content_type, group).ok_or_else(|| {
-            let accepted = PatchKind::content_types(group).join(", ");
+        PatchKind::from_content_type(content_type, has_strategic).ok_or_else(|| {
+            let accepted = PatchKind::content_types(has_strategic).join(", ");
             ApiError::unsupported_media_type(&format!("{accepted}, {APPLY}"))
         })
     }

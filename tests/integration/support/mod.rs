@@ -20,6 +20,7 @@ mod client;
 mod cluster;
 mod env;
 mod etcd;
+mod installation;
 mod kubectl;
 mod objects;
 mod proxy;
@@ -33,6 +34,7 @@ pub use client::{Answer, Client, Request, Watch};
 pub use cluster::{Cluster, Demo, Effect, Fault, Requested};
 pub use env::{CommandOutput, KCPCTL, TestEnv};
 pub use etcd::Etcd;
+pub use installation::{DEMO, installation, kubeconfig, self_signed, shard};
 pub use kubectl::Kubectl;
 pub use objects::{
     APIEXPORTS, CLUSTERROLES, CRDS, Declaring, OBJECTS, PARTIAL, PARTIAL_LIST, ROLES, TABLE,

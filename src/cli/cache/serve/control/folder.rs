@@ -181,6 +181,10 @@ impl Folder {
         let api = self.api(served, &namespace);
         let params = PatchParams::apply(MANAGER).force();
         match api.patch(&name, &params, &Patch::Apply(&tree)).await {
+            // What goes now would not come back before the folder changes again.
+            Ok(object) if object.metadata.deletion_timestamp.is_some() => {
+                Err(format!("{} is being deleted, and is made anew when it is gone", called(&tree)))
+            }
             Ok(_) => Ok(Some((kind, namespace, name))),
             Err(error) => Err(format!("{} was not applied: {}", called(&tree), why(&error))),
         }
