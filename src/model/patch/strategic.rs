@@ -2,10 +2,10 @@
 //!
 //! `kubectl apply` and `kubectl edit` send this form for every type that they know
 //! from Kubernetes: RBAC and admission registration, and on the control plane
-//! Deployments, Services and the like. It is a merge patch that can also merge lists: element by element where a list has a merge key, value by
-//! value where it is a set. Which lists those are stands in [`LISTS`]; all others
-//! are replaced. What a patch cannot say by its values it says by directives,
-//! members whose name begins with `$`.
+//! Deployments, Services and the like. It is a merge patch that can also merge lists:
+//! element by element where a list has a merge key, value by value where it is a set.
+//! Which lists those are stands in tables; all others are replaced. What a patch cannot
+//! say by its values it says by directives, members whose name begins with `$`.
 //!
 //! # What is absent on purpose
 //!
@@ -13,42 +13,45 @@
 
 use serde_json::{Map, Value};
 
-/// The lists that are merged: the path of each, and how.
-const LISTS: [(&str, Merge); 8] = [
-    ("metadata.finalizers", Merge::Values),
-    ("metadata.ownerReferences", Merge::By("uid")),
+/// Lists that are merged: the path of each, and how.
+type Lists = &'static [(&'static str, Merge)];
+
+/// Those that every object has.
+const OF_ALL: Lists =
+    &[("metadata.finalizers", Merge::Values), ("metadata.ownerReferences", Merge::By("uid"))];
+
+/// Those of RBAC and admission registration.
+const OF_ADMISSION: Lists = &[
     ("spec.matchConditions", Merge::By("name")),
-    ("spec.ports", Merge::By("port")),
     ("spec.variables", Merge::By("name")),
-    ("status.conditions", Merge::By("type")),
     ("webhooks", Merge::By("name")),
     ("webhooks.matchConditions", Merge::By("name")),
 ];
 
-/// Where a Deployment describes its pods.
-const PODS: &str = "spec.template.";
+/// Those of Services, Namespaces, Deployments and the like.
+const OF_WORKLOADS: Lists =
+    &[("spec.ports", Merge::By("port")), ("status.conditions", Merge::By("type"))];
 
-/// The lists of a pod that are merged.
-const POD_LISTS: [(&str, Merge); 10] = [
-    ("metadata.finalizers", Merge::Values),
-    ("metadata.ownerReferences", Merge::By("uid")),
+/// Those of the pods of a Deployment, in what they are made from.
+const OF_PODS: Lists = &[
+    ("spec.containers", Merge::By("name")),
+    ("spec.containers.env", Merge::By("name")),
+    ("spec.containers.ports", Merge::By("containerPort")),
+    ("spec.containers.volumeDevices", Merge::By("devicePath")),
+    ("spec.containers.volumeMounts", Merge::By("mountPath")),
     ("spec.hostAliases", Merge::By("ip")),
     ("spec.imagePullSecrets", Merge::By("name")),
     ("spec.resourceClaims", Merge::By("name")),
     ("spec.schedulingGates", Merge::By("name")),
     ("spec.topologySpreadConstraints", Merge::By("topologyKey")),
     ("spec.volumes", Merge::By("name")),
-    ("spec.containers", Merge::By("name")),
-    ("spec.initContainers", Merge::By("name")),
 ];
 
-/// The lists of a container that are merged.
-const CONTAINER_LISTS: [(&str, Merge); 4] = [
-    ("env", Merge::By("name")),
-    ("ports", Merge::By("containerPort")),
-    ("volumeDevices", Merge::By("devicePath")),
-    ("volumeMounts", Merge::By("mountPath")),
-];
+/// Lists of containers of other kinds, which have the same lists.
+const CONTAINERS: [&str; 2] = ["spec.initContainers", "spec.ephemeralContainers"];
+
+/// What a Deployment makes its pods from.
+const TEMPLATE: &str = "spec.template.";
 
 /// How a list is merged.
 #[derive(Clone, Copy)]
@@ -97,18 +100,25 @@ pub enum StrategicError {
 /// type of `apps` is one that a user has defined.
 pub fn is_supported(group: &str, on_control_plane: bool) -> bool {
     match group {
-        "" | "rbac.authorization.k8s.io" | "admissionregistration.k8s.io" => true,
-        "apps" | "policy" | "coordination.k8s.io" => on_control_plane,
-        _ => false,
+        "rbac.authorization.k8s.io" | "admissionregistration.k8s.io" | "" => true,
+        group => is_workload(group) && on_control_plane,
     }
+}
+
+fn is_workload(group: &str) -> bool {
+    matches!(group, "" | "apps" | "policy" | "coordination.k8s.io")
 }
 
 /// Changes `object` as `changes` say. After an error `object` is not to be used.
 pub(super) fn apply(object: &mut Object, changes: Object) -> Result<(), StrategicError> {
-    merge_object(object, changes, "")
+    let api_version = object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    let lists = if is_workload(group) { OF_WORKLOADS } else { OF_ADMISSION };
+    merge_object(lists, object, changes, "")
 }
 
 fn merge_object(
+    lists: Lists,
     object: &mut Object,
     mut changes: Object,
     path: &str,
@@ -149,13 +159,13 @@ fn merge_object(
     for (key, value) in values {
         let order = orders.iter().position(|(name, _)| *name == key);
         let order = order.map(|at| orders.swap_remove(at).1);
-        merge_member(object, key, value, order, path)?;
+        merge_member(lists, object, key, value, order, path)?;
     }
     // An order without values sorts what is there.
     for (key, order) in orders {
         let path = joined(path, &key);
         if let (Some(Value::Array(items)), Some(merge_key)) =
-            (object.get_mut(&key), strategy(&path))
+            (object.get_mut(&key), strategy(lists, &path))
         {
             let live = items.clone();
             *items = ordered(std::mem::take(items), &order, &live, merge_key);
@@ -165,6 +175,7 @@ fn merge_object(
 }
 
 fn merge_member(
+    lists: Lists,
     object: &mut Object,
     key: String,
     value: Value,
@@ -177,16 +188,16 @@ fn merge_member(
     }
     let path = joined(path, &key);
     match (object.get_mut(&key), value) {
-        (Some(Value::Object(old)), Value::Object(new)) => merge_object(old, new, &path),
+        (Some(Value::Object(old)), Value::Object(new)) => merge_object(lists, old, new, &path),
         (Some(Value::Array(old)), Value::Array(new)) => {
-            let Some(merge) = strategy(&path) else {
+            let Some(merge) = strategy(lists, &path) else {
                 *old = new.into_iter().map(clean).collect();
                 return Ok(());
             };
             let live = old.clone();
             // Unless it says another order, the patch's own is the one that it wants.
             let order = order.unwrap_or_else(|| new.clone());
-            merge_list(old, new, merge, &path)?;
+            merge_list(lists, old, new, merge, &path)?;
             *old = ordered(std::mem::take(old), &order, &live, merge);
             Ok(())
         }
@@ -198,6 +209,7 @@ fn merge_member(
 }
 
 fn merge_list(
+    lists: Lists,
     old: &mut Vec<Value>,
     new: Vec<Value>,
     merge: Merge,
@@ -232,7 +244,7 @@ fn merge_list(
             continue;
         }
         if let Some(Value::Object(found)) = old.iter_mut().find(|it| is_it(it)) {
-            merge_object(found, item, path)?;
+            merge_object(lists, found, item, path)?;
             continue;
         }
         if item.remove(DIRECTIVE).is_some_and(|it| it != "merge") {
@@ -272,17 +284,17 @@ fn ordered(items: Vec<Value>, order: &[Value], live: &[Value], merge: Merge) -> 
 }
 
 /// How the list at `path` is merged, if it is.
-fn strategy(path: &str) -> Option<Merge> {
-    let found = |lists: &[(&str, Merge)], path: &str| {
+fn strategy(lists: Lists, path: &str) -> Option<Merge> {
+    let find = |lists: Lists, path: &str| {
         lists.iter().find(|(list, _)| *list == path).map(|(_, merge)| *merge)
     };
-    let Some(of_pod) = path.strip_prefix(PODS) else { return found(&LISTS, path) };
-    let of_container = ["spec.containers.", "spec.initContainers."]
-        .into_iter()
-        .find_map(|it| of_pod.strip_prefix(it));
-    match of_container {
-        Some(path) => found(&CONTAINER_LISTS, path),
-        None => found(&POD_LISTS, of_pod),
+    let Some(path) = path.strip_prefix(TEMPLATE) else {
+        return find(OF_ALL, path).or_else(|| find(lists, path));
+    };
+    let others = CONTAINERS.iter().find_map(|it| path.strip_prefix(it));
+    match others.filter(|rest| rest.is_empty() || rest.starts_with('.')) {
+        Some(rest) => find(OF_PODS, &format!("spec.containers{rest}")),
+        None => find(OF_ALL, path).or_else(|| find(OF_PODS, path)),
     }
 }
 
@@ -327,7 +339,31 @@ mod tests {
         let (Value::Object(mut object), Value::Object(changes)) = (object, patch) else {
             panic!("not objects")
         };
-        apply(&mut object, changes).map(|()| Value::Object(object))
+        let is_plain = !object.contains_key("apiVersion");
+        object.entry("apiVersion").or_insert("admissionregistration.k8s.io/v1".into());
+        apply(&mut object, changes)?;
+        if is_plain {
+            object.remove("apiVersion");
+        }
+        Ok(Value::Object(object))
+    }
+
+    #[test]
+    fn ports_and_conditions_merge_where_they_have_a_key() {
+        let object = |api_version: &str| {
+            json!({"apiVersion": api_version, "spec": {"ports": [{"port": 1, "name": "a"}]},
+                "status": {"conditions": [{"type": "A"}]}})
+        };
+        let patch =
+            json!({"spec": {"ports": [{"port": 2}]}, "status": {"conditions": [{"type": "B"}]}});
+        let lengths = |it: Result<Value, StrategicError>| {
+            let it = it.unwrap();
+            let len = |it: &Value| it.as_array().unwrap().len();
+            (len(&it["spec"]["ports"]), len(&it["status"]["conditions"]))
+        };
+        assert_eq!(lengths(patched(object("v1"), patch.clone())), (2, 2));
+        let other = object("admissionregistration.k8s.io/v1");
+        assert_eq!(lengths(patched(other, patch)), (1, 1));
     }
 
     #[test]
@@ -395,12 +431,12 @@ mod tests {
     #[test]
     fn ports_and_containers_merge_by_their_keys() {
         let (one, more) = (json!({ "port": 443, "name": "one" }), json!({ "port": 444 }));
-        let service = json!({ "spec": { "ports": [one] } });
+        let service = json!({ "apiVersion": "v1", "spec": { "ports": [one] } });
         let both =
             patched(service, json!({ "spec": { "ports": [more, { "port": 443, "name": "b" }] } }));
-        let wanted = json!({ "spec": { "ports": [more, { "port": 443, "name": "b" }] } });
+        let wanted = json!({ "apiVersion": "v1", "spec": { "ports": [more, { "port": 443, "name": "b" }] } });
         assert_eq!(both, Ok(wanted));
-        let pods = |containers: Value| json!({ "spec": { "template": { "spec": containers } } });
+        let pods = |containers: Value| json!({ "apiVersion": "apps/v1", "spec": { "template": { "spec": containers } } });
         let mounts = json!([{ "name": "v", "mountPath": "/v" }]);
         let live = json!({
             "containers": [
