@@ -131,8 +131,8 @@ fn revision(client: &Client) -> u64 {
     list["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap()
 }
 
-fn patch(client: &Client, path: &str, patch: &Value) {
-    let request = Request::new("PATCH", path).json(patch);
+fn patch(client: &Client, path: &str, changes: &Value) {
+    let request = Request::new("PATCH", path).json(changes);
     // It may have gone meanwhile.
     client.send(&request.header("content-type", "application/merge-patch+json"));
 }
@@ -167,7 +167,8 @@ fn certificate(host: u8) -> Value {
 /// Makes something wrong of an object that is rendered.
 fn damage(kind: &str) -> Value {
     match kind {
-        "Deployment" => json!({ "spec": { "replicas": 0, "template": { "spec": null } } }),
+        // How many replicas there are may be somebody else's business, and stays.
+        "Deployment" => json!({ "spec": { "template": { "spec": null } } }),
         "Service" => json!({ "spec": { "ports": [], "selector": { "app": "other" } } }),
         "Certificate" => json!({ "spec": { "duration": "1m", "secretName": "other" } }),
         "ConfigMap" | "Secret" => json!({ "data": null }),
@@ -301,14 +302,18 @@ impl Story {
         match self.random.random_range(0..6) {
             0 => {
                 let name = self.one_of(&["cache", "root", "one", "front", "views", "dev"]);
-                self.of_file(&all, name).map(|it| client.delete(&it.path));
+                if let Some(it) = self.of_file(&all, name) {
+                    client.delete(&it.path);
+                }
                 self.touch(name);
                 format!("{name} deleted by a client, and its file touched")
             }
             1 => {
                 let name = self.one_of(&["cache", "root", "one", "front", "views"]);
                 let labels = json!({ "metadata": { "labels": { "touched": "not" } } });
-                self.of_file(&all, name).map(|it| patch(client, &it.path, &labels));
+                if let Some(it) = self.of_file(&all, name) {
+                    patch(client, &it.path, &labels);
+                }
                 self.touch(name);
                 format!("{name} edited by a client, and its file touched")
             }
@@ -345,7 +350,11 @@ impl Story {
         let writes = self.random.random_range(0..WRITES_MAX);
         let early = self.random.random_range(0..=writes);
         let mut changed = self.random.random_bool(0.3);
-        let mut what = changed.then(|| self.change_folder());
+        let _ = write!(self.history, "\nlife {life}, {early} of {writes} writes: ");
+        if changed {
+            let what = self.change_folder();
+            self.history.push_str(&what);
+        }
         if life > 0 {
             self.server.start_again();
         }
@@ -357,14 +366,13 @@ impl Story {
             let is_idle = before.replace(seen) == Some(seen) && self.is_settled(&client);
             if !changed && (seen >= early || is_idle) {
                 let folder = self.random.random();
-                what = Some(if folder { self.change_folder() } else { self.meddle(&client) });
+                let what = if folder { self.change_folder() } else { self.meddle(&client) };
+                self.history.push_str(&what);
                 changed = true;
                 return None;
             }
             (seen >= writes || changed && is_idle).then_some(())
         });
-        let what = what.unwrap();
-        let _ = write!(self.history, "\nlife {life}, {early} of {writes} writes: {what}");
         assert!(!self.server.said().contains("panicked"));
         self.server.kill();
     }

@@ -108,6 +108,10 @@ fn serve() -> (TestEnv, Server) {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one installation goes through all of it: to make each anew would take minutes"
+)]
 fn the_operators_kinds_are_created_changed_broken_repaired_and_deleted() {
     let (_folder, server) = serve();
     let plane = Plane::of(&server);
@@ -277,6 +281,7 @@ struct Known {
     strategic: Option<(Value, &'static str, Value)>,
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn known() -> Vec<Known> {
     let object = |api_version: &str, kind: &str, rest: Value| {
         let mut object = json!({
