@@ -21,8 +21,9 @@ use crate::support::{
 const KILLS: usize = 8;
 /// The most writes that a life sees: about what it takes to make everything.
 const WRITES_MAX: u64 = 250;
-/// Repeats the choices of another run.
+/// Makes other choices.
 const SEED: &str = "KCPCTL_CONTROL_KILLS_SEED";
+const SEED_DEFAULT: u64 = 3;
 
 const TAGS: [&str; 3] = ["v0.31.6", "v0.32.3", "v0.33.1"];
 
@@ -468,10 +469,13 @@ fn steady(object: &Live) -> Value {
 /// All that is there, by kind and name.
 fn steady_state(client: &Client) -> BTreeMap<(String, String), Value> {
     let all = everything(client);
-    let certificates: BTreeSet<&str> =
-        all.iter().filter(|it| it.kind() == "Certificate").map(Live::name).collect();
-    // A Secret outlives its Certificate, as with cert-manager.
-    let stays = |it: &&Live| it.certificate().is_none_or(|it| certificates.contains(it));
+    let secrets: BTreeSet<&str> = all
+        .iter()
+        .filter(|it| it.kind() == "Certificate")
+        .filter_map(|it| it.tree["spec"]["secretName"].as_str())
+        .collect();
+    // A Secret outlives the Certificate that named it, as with cert-manager.
+    let stays = |it: &&Live| it.certificate().is_none() || secrets.contains(it.name());
     all.iter().filter(stays).map(|it| (it.key(), steady(it))).collect()
 }
 
@@ -510,7 +514,8 @@ fn verify(env: &TestEnv, client: &Client) {
 #[test]
 fn killed_at_random_it_ends_where_one_life_with_the_last_folder_would_have() {
     let told = std::env::var(SEED).ok().map(|it| it.parse().expect("a seed is a number"));
-    let mut story = Story::new(told.unwrap_or_else(rand::random));
+    // What happens is the same each time; when it dies differs all the same.
+    let mut story = Story::new(told.unwrap_or(SEED_DEFAULT));
     for life in 0..KILLS {
         story.live(life);
     }
