@@ -151,6 +151,21 @@ impl ClientError {
     }
 }
 
+/// Whether a server has said that it does not take our certificate. On a connection of HTTP/2
+/// that was open already only the text is left of what it said.
+fn is_of_client_certificate(text: &str) -> bool {
+    let alert = text.rsplit_once("received fatal alert: ").map_or("", |(_, alert)| alert);
+    matches!(
+        alert.trim(),
+        "CertificateRequired"
+            | "BadCertificate"
+            | "UnknownCA"
+            | "CertificateExpired"
+            | "CertificateUnknown"
+            | "AccessDenied"
+    )
+}
+
 impl Trouble {
     /// Reads it off the chain of causes that ends in `error`.
     pub fn of(error: &(dyn StdError + 'static), ca: &str) -> (Self, Reason) {
@@ -175,7 +190,9 @@ impl Trouble {
             }
             next = error.source();
         }
-        let trouble = if last.0.contains("lookup address") || last.0.contains("dns error") {
+        let trouble = if is_of_client_certificate(&last.0) {
+            Self::ClientCertificate
+        } else if last.0.contains("lookup address") || last.0.contains("dns error") {
             Self::UnknownHost
         } else if last.0.contains("timed out") || last.0.contains("deadline") {
             Self::Timeout
@@ -305,6 +322,18 @@ mod tests {
         let (trouble, reason) = Trouble::of(&wrapped(issuer), "`ca.crt`");
         assert_eq!(trouble, Trouble::ForeignCa { ca: "`ca.crt`".to_owned() });
         assert_eq!(reason.0, "invalid peer certificate: UnknownIssuer");
+    }
+
+    #[test]
+    fn an_alert_of_which_only_the_text_is_left_is_still_understood() {
+        for (text, trouble) in [
+            ("received fatal alert: BadCertificate", Trouble::ClientCertificate),
+            ("connection error: received fatal alert: UnknownCA", Trouble::ClientCertificate),
+            ("received fatal alert: HandshakeFailure", Trouble::Other),
+            ("BadCertificate", Trouble::Other),
+        ] {
+            assert_eq!(Trouble::of(&wrapped(text), "x").0, trouble, "{text}");
+        }
     }
 
     #[test]
