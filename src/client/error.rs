@@ -166,6 +166,11 @@ fn is_of_client_certificate(text: &str) -> bool {
     )
 }
 
+/// Whether a connection has ended. HTTP/2 leaves only the text of that, too.
+fn is_of_closed_connection(text: &str) -> bool {
+    text.ends_with("broken pipe") || text.ends_with("connection reset")
+}
+
 impl Trouble {
     /// Reads it off the chain of causes that ends in `error`.
     pub fn of(error: &(dyn StdError + 'static), ca: &str) -> (Self, Reason) {
@@ -196,7 +201,7 @@ impl Trouble {
             Self::UnknownHost
         } else if last.0.contains("timed out") || last.0.contains("deadline") {
             Self::Timeout
-        } else if closed {
+        } else if closed || is_of_closed_connection(&last.0) {
             Self::Closed
         } else {
             Self::Other
@@ -325,12 +330,13 @@ mod tests {
     }
 
     #[test]
-    fn an_alert_of_which_only_the_text_is_left_is_still_understood() {
+    fn what_only_the_text_is_left_of_is_still_understood() {
         for (text, trouble) in [
             ("received fatal alert: BadCertificate", Trouble::ClientCertificate),
             ("connection error: received fatal alert: UnknownCA", Trouble::ClientCertificate),
             ("received fatal alert: HandshakeFailure", Trouble::Other),
             ("BadCertificate", Trouble::Other),
+            ("stream closed because of a broken pipe", Trouble::Closed),
         ] {
             assert_eq!(Trouble::of(&wrapped(text), "x").0, trouble, "{text}");
         }
