@@ -220,6 +220,8 @@ fn a_deleted_shard_leaves_no_registration_behind() {
     // What a shard keeps to itself is for its own certificate only.
     let own = scene.get("secrets", "new-client").unwrap();
     scene.cluster.delete("secrets", DEMO, "new-client");
+    // The watch of Shards may be ahead of that of Secrets.
+    scene.until_reason(SHARDS, "new", "Reconciled", "WaitingForMounts");
     scene.cluster.delete(SHARDS, DEMO, "new");
     let message = scene.until_reason(SHARDS, "new", "Reconciled", "WaitingForSecret");
     assert!(message.contains("`new-client`"), "{message}");
