@@ -9,11 +9,10 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use kube::Client;
 use kube::api::ListParams;
-use kube::runtime::watcher::Event;
 use parking_lot::Mutex;
 use tokio::sync::watch as channel;
 
-use super::cluster::{Cluster, Failure, patiently};
+use super::cluster::{Cluster, patiently};
 use super::events::Events;
 use super::kcp::Kcp;
 use super::kinds::Watched;
@@ -22,7 +21,7 @@ use super::look::{Changed, Did, End, Report, Worker};
 use super::metrics::Metrics;
 use super::queue::Queue;
 use super::source::SourceKey;
-use super::watch::{self, Told};
+use super::watch::{self, News, Watches};
 use super::{Contender, ReconcileError, Settings, issuer, listen, operator};
 use crate::api::Kind;
 use crate::shutdown::Shutdown;
@@ -204,13 +203,7 @@ async fn follow(
         tokio::spawn(issuer::run_while(client, namespace, metrics, leading, shutdown))
     });
     let worker = worker(&client, settings);
-    let mut this = Loop {
-        shared,
-        queue: Queue::default(),
-        initial: BTreeMap::new(),
-        synced: BTreeMap::new(),
-        complaints: BTreeMap::new(),
-    };
+    let mut this = Loop { shared, queue: Queue::default() };
     this.turn(&client, settings, &worker, leading, &shutdown).await;
     if let Some(issuer) = issuer {
         let _ = issuer.await;
@@ -222,12 +215,6 @@ async fn follow(
 struct Loop {
     shared: Arc<Shared>,
     queue: Queue<SourceKey>,
-    /// Lists that are under way.
-    initial: BTreeMap<Watched, Vec<Live>>,
-    /// Which types are known, if only as not there.
-    synced: BTreeMap<Watched, bool>,
-    /// What was last said of a watch that fails.
-    complaints: BTreeMap<Watched, String>,
 }
 
 impl Loop {
@@ -239,7 +226,7 @@ impl Loop {
         mut leading: channel::Receiver<bool>,
         shutdown: &Shutdown,
     ) {
-        let mut told = watch::of(client, settings.namespace.as_deref(), &Watched::ALL);
+        let mut watches = Watches::of(client, settings.namespace.as_deref(), &Watched::ALL);
         let mut looks = FuturesUnordered::new();
         let period = settings.resync.filter(|it| !it.is_zero()).unwrap_or(RESYNC);
         let mut resync = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
@@ -250,17 +237,16 @@ impl Loop {
                 looks.clear();
                 self.queue.drop_running(Instant::now());
             }
-            if leads && self.is_synced() {
-                while looks.len() < LOOKS_MAX
-                    && let Some(key) = self.queue.next(Instant::now())
-                {
-                    let world = self.shared.world.lock().clone();
-                    looks.push(look(worker, world, key));
-                }
+            let works = leads && watches.is_synced();
+            while works
+                && looks.len() < LOOKS_MAX
+                && let Some(key) = self.queue.next(Instant::now())
+            {
+                let world = self.shared.world.lock().clone();
+                looks.push(look(worker, world, key));
             }
             self.shared.metrics.waiting(self.queue.len());
-            let wake =
-                self.queue.wake().filter(|_| leads && self.is_synced() && looks.len() < LOOKS_MAX);
+            let wake = self.queue.wake().filter(|_| works && looks.len() < LOOKS_MAX);
             let wake = async {
                 match wake {
                     Some(at) => tokio::time::sleep_until(at.into()).await,
@@ -269,7 +255,12 @@ impl Loop {
             };
             tokio::select! {
                 () = shutdown.draining() => break,
-                Some(told) = told.next() => self.hear(told, worker),
+                (watched, news) = watches.next() => {
+                    self.hear(watched, news, worker);
+                    if watches.is_synced() && !self.shared.synced.swap(true, Ordering::Relaxed) {
+                        tracing::info!("everything is known: the loop begins");
+                    }
+                }
                 Some((key, took, report)) = looks.next() => self.finish(&key, took, report),
                 () = wake => {}
                 _ = resync.tick() => self.add_all(|_| true),
@@ -287,10 +278,6 @@ impl Loop {
         }
     }
 
-    fn is_synced(&self) -> bool {
-        self.synced.len() == Watched::ALL.len()
-    }
-
     fn add_all(&mut self, which: impl Fn(&SourceKey) -> bool) {
         let now = Instant::now();
         let keys: Vec<_> =
@@ -304,44 +291,14 @@ impl Loop {
         self.add_all(|it| it.namespace == namespace);
     }
 
-    fn hear(&mut self, (watched, told): Told, worker: &Worker) {
-        match told {
-            Ok(Event::Init) => {
-                self.initial.insert(watched, Vec::new());
-            }
-            Ok(Event::InitApply(object)) => {
-                self.initial.entry(watched).or_default().push(Live::of(watched, object));
-            }
-            Ok(Event::InitDone) => {
-                let lives = self.initial.remove(&watched).unwrap_or_default();
+    fn hear(&mut self, watched: Watched, news: News, worker: &Worker) {
+        match news {
+            News::All(lives) => {
                 self.shared.world.lock().replace(watched, lives);
-                self.sync(watched, true);
                 self.add_all(|_| true);
             }
-            Ok(Event::Apply(object)) => self.changed(watched, Live::of(watched, object)),
-            Ok(Event::Delete(object)) => self.gone(watched, &Live::of(watched, object), worker),
-            Err(error) => {
-                let text = Failure::Lost(error.to_string()).to_string();
-                if self.complaints.get(&watched) != Some(&text) {
-                    tracing::warn!(%error, kind = watched.kind(), "the watch failed, and is begun again");
-                    self.complaints.insert(watched, text);
-                }
-                if watch::is_unknown_type(&error) && watched.is_made() {
-                    // Such as cert-manager's, which may be installed later.
-                    self.shared.world.lock().replace(watched, Vec::new());
-                    self.sync(watched, false);
-                }
-            }
-        }
-    }
-
-    fn sync(&mut self, watched: Watched, there: bool) {
-        if there && self.complaints.remove(&watched).is_some() {
-            tracing::info!(kind = watched.kind(), "the watch is back");
-        }
-        self.synced.insert(watched, there);
-        if self.is_synced() && !self.shared.synced.swap(true, Ordering::Relaxed) {
-            tracing::info!("everything is known: the loop begins");
+            News::Is(live) => self.changed(watched, live),
+            News::Gone(live) => self.gone(watched, &live, worker),
         }
     }
 

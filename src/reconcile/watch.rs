@@ -1,4 +1,6 @@
-//! Watches: everything that the loop has to know, as one stream of events.
+//! Watches: everything that a loop has to know, as one stream of news.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 use futures::stream::{BoxStream, select_all};
@@ -8,9 +10,116 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 
 use super::kinds::Watched;
+use super::live::Live;
 
-/// What a watch tells: an event, or why there is none at the moment.
-pub(super) type Told = (Watched, Result<Event<DynamicObject>, watcher::Error>);
+/// What has become of the objects of a type.
+#[derive(Debug)]
+pub(super) enum News {
+    /// These are all.
+    All(Vec<Live>),
+    /// One is there, as it is now.
+    Is(Live),
+    /// One has gone. This is how it was.
+    Gone(Live),
+}
+
+type Told = (Watched, Result<Event<DynamicObject>, watcher::Error>);
+
+/// The watches of a loop.
+pub(super) struct Watches {
+    told: BoxStream<'static, Told>,
+    types: usize,
+    /// Lists that are under way.
+    initial: BTreeMap<Watched, Vec<Live>>,
+    /// Which types are known, if only as not there.
+    known: BTreeSet<Watched>,
+    /// Which of them are not there, or not for us to see.
+    absent: BTreeSet<Watched>,
+    /// What was last said of a watch that fails.
+    complaints: BTreeMap<Watched, String>,
+}
+
+impl Watches {
+    /// Watches types, in one namespace or in all. A watch that breaks is begun again, later
+    /// each time; one whose revision is gone begins with a new list.
+    pub(super) fn of(client: &Client, namespace: Option<&str>, types: &[Watched]) -> Self {
+        let watches = types.iter().map(|&watched| {
+            let stream = watcher(api(client, watched, namespace), watcher::Config::default());
+            stream.default_backoff().map(move |told| (watched, told)).boxed()
+        });
+        Self {
+            told: select_all(watches).boxed(),
+            types: types.len(),
+            initial: BTreeMap::new(),
+            known: BTreeSet::new(),
+            absent: BTreeSet::new(),
+            complaints: BTreeMap::new(),
+        }
+    }
+
+    /// Whether all types are known.
+    pub(super) fn is_synced(&self) -> bool {
+        self.known.len() == self.types
+    }
+
+    /// The next news, and of which type. Nothing is lost if nobody waits to the end.
+    pub(super) async fn next(&mut self) -> (Watched, News) {
+        loop {
+            let Some((watched, told)) = self.told.next().await else {
+                return std::future::pending().await;
+            };
+            if let Some(news) = self.hear(watched, told) {
+                return (watched, news);
+            }
+        }
+    }
+
+    fn hear(
+        &mut self,
+        watched: Watched,
+        told: Result<Event<DynamicObject>, watcher::Error>,
+    ) -> Option<News> {
+        match told {
+            Ok(Event::Init) => {
+                self.initial.insert(watched, Vec::new());
+                None
+            }
+            Ok(Event::InitApply(object)) => {
+                self.initial.entry(watched).or_default().push(Live::of(watched, object));
+                None
+            }
+            Ok(Event::InitDone) => {
+                if self.complaints.remove(&watched).is_some() {
+                    tracing::info!(kind = watched.kind(), "the watch is back");
+                }
+                self.absent.remove(&watched);
+                self.known.insert(watched);
+                Some(News::All(self.initial.remove(&watched).unwrap_or_default()))
+            }
+            Ok(Event::Apply(object)) => Some(News::Is(Live::of(watched, object))),
+            Ok(Event::Delete(object)) => Some(News::Gone(Live::of(watched, object))),
+            Err(error) => {
+                let text = error.to_string();
+                if self.complaints.get(&watched) != Some(&text) {
+                    tracing::warn!(%error, kind = watched.kind(), "the watch failed, and is begun again");
+                    self.complaints.insert(watched, text);
+                }
+                // cert-manager may be installed later, and who looks after one namespace may
+                // not see what has none.
+                let is_absent = match code(&error) {
+                    Some(404) => watched.is_made(),
+                    Some(403) => watched == Watched::ClusterIssuer,
+                    _ => false,
+                };
+                if !is_absent || !self.absent.insert(watched) {
+                    return None;
+                }
+                self.known.insert(watched);
+                Some(News::All(Vec::new()))
+            }
+        }
+    }
+}
 
 /// The objects of a type, in one namespace or in all.
 pub(super) fn api(
@@ -23,30 +132,6 @@ pub(super) fn api(
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
         None => Api::all_with(client.clone(), &resource),
     }
-}
-
-/// Watches types. A watch that breaks is begun again, later each time; one whose revision
-/// is gone begins with a new list.
-pub(super) fn of(
-    client: &Client,
-    namespace: Option<&str>,
-    types: &[Watched],
-) -> BoxStream<'static, Told> {
-    let watches = types.iter().map(|&watched| {
-        let stream = watcher(api(client, watched, namespace), watcher::Config::default());
-        stream.default_backoff().map(move |told| (watched, told)).boxed()
-    });
-    select_all(watches).boxed()
-}
-
-/// Whether a watch has failed since the cluster has no such type.
-pub(super) fn is_unknown_type(error: &watcher::Error) -> bool {
-    code(error) == Some(404)
-}
-
-/// Whether a watch has failed since we may not see its objects.
-pub(super) fn is_refused(error: &watcher::Error) -> bool {
-    code(error) == Some(403)
 }
 
 fn code(error: &watcher::Error) -> Option<u16> {

@@ -22,7 +22,6 @@ mod signers;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -30,8 +29,6 @@ use std::time::{Duration, Instant, SystemTime};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use kube::Client;
-use kube::core::DynamicObject;
-use kube::runtime::watcher::{Error, Event};
 use serde_json::Value;
 use tokio::sync::watch as channel;
 
@@ -40,7 +37,7 @@ use super::live::{Live, Put, World};
 use super::look::End;
 use super::metrics::Metrics;
 use super::queue::Queue;
-use super::watch;
+use super::watch::{News, Watches};
 use crate::api::ObjectReference;
 use crate::shutdown::Shutdown;
 use look::{Looked, Worker};
@@ -139,12 +136,6 @@ struct Loop {
 struct State {
     world: World,
     queue: Queue<Key>,
-    /// Lists that are under way.
-    initial: BTreeMap<Watched, Vec<Live>>,
-    /// Which types are known, if only as not there.
-    synced: BTreeSet<Watched>,
-    /// What was last said of a watch that fails.
-    complaints: BTreeMap<Watched, String>,
 }
 
 impl Loop {
@@ -155,7 +146,7 @@ impl Loop {
         shutdown: &Shutdown,
     ) {
         let Self { worker, namespace, metrics, mut state } = self;
-        let mut told = watch::of(client, namespace.as_deref(), &TYPES);
+        let mut watches = Watches::of(client, namespace.as_deref(), &TYPES);
         let mut looks = FuturesUnordered::new();
         loop {
             let leads = *leading.borrow();
@@ -164,7 +155,7 @@ impl Loop {
                 looks.clear();
                 state.queue.drop_running(Instant::now());
             }
-            let works = leads && state.synced.len() == TYPES.len();
+            let works = leads && watches.is_synced();
             while works
                 && looks.len() < LOOKS_MAX
                 && let Some(key) = state.queue.next(Instant::now())
@@ -185,8 +176,8 @@ impl Loop {
             };
             tokio::select! {
                 () = shutdown.draining() => break,
-                Some((watched, event)) = told.next() => {
-                    state.hear(watched, event, &worker, namespace.as_deref());
+                (watched, news) = watches.next() => {
+                    state.hear(watched, news, &worker, namespace.as_deref());
                 }
                 Some((key, took, looked)) = looks.next() => {
                     metrics.issued(matches!(key, Key::Certificate(..)), took, &looked.end);
@@ -205,31 +196,14 @@ impl Loop {
 }
 
 impl State {
-    fn hear(
-        &mut self,
-        watched: Watched,
-        event: Result<Event<DynamicObject>, Error>,
-        worker: &Worker,
-        namespace: Option<&str>,
-    ) {
-        match event {
-            Ok(Event::Init) => {
-                self.initial.insert(watched, Vec::new());
-            }
-            Ok(Event::InitApply(object)) => {
-                self.initial.entry(watched).or_default().push(Live::of(watched, object));
-            }
-            Ok(Event::InitDone) => {
-                let lives = self.initial.remove(&watched).unwrap_or_default();
+    fn hear(&mut self, watched: Watched, news: News, worker: &Worker, namespace: Option<&str>) {
+        match news {
+            News::All(lives) => {
                 self.world.replace(watched, lives);
-                self.sync(watched);
-                if self.complaints.remove(&watched).is_some() {
-                    tracing::info!(kind = watched.kind(), "the watch is back");
-                }
+                self.add_all();
             }
-            Ok(Event::Apply(object)) => self.put(watched, Live::of(watched, object), namespace),
-            Ok(Event::Delete(object)) => {
-                let live = Live::of(watched, object);
+            News::Is(live) => self.put(watched, live, namespace),
+            News::Gone(live) => {
                 let place = live.metadata.namespace.clone().unwrap_or_default();
                 self.world.gone(watched, &live);
                 if watched == Watched::Secret {
@@ -237,26 +211,6 @@ impl State {
                 }
                 self.concern(watched, &live, namespace);
             }
-            Err(error) => {
-                let text = error.to_string();
-                if self.complaints.get(&watched) != Some(&text) {
-                    tracing::warn!(%error, kind = watched.kind(), "the watch failed, and is begun again");
-                    self.complaints.insert(watched, text);
-                }
-                // Who looks after one namespace may not see what has none.
-                let is_foreign = watched == Watched::ClusterIssuer && watch::is_refused(&error);
-                if watch::is_unknown_type(&error) || is_foreign {
-                    self.world.replace(watched, Vec::new());
-                    self.sync(watched);
-                }
-            }
-        }
-    }
-
-    fn sync(&mut self, watched: Watched) {
-        self.synced.insert(watched);
-        if self.synced.len() == TYPES.len() {
-            self.add_all();
         }
     }
 
