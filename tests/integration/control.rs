@@ -6,7 +6,9 @@ use std::process::Command;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 
-use crate::support::{Client, CommandOutput, Kubectl, Request, Server, TestEnv, eventually};
+use crate::support::{
+    Client, CommandOutput, Kubectl, Request, Server, TestEnv, config_map, eventually,
+};
 
 const SECRETS: &str = "/api/v1/namespaces/demo/secrets";
 const CONFIG_MAPS: &str = "/api/v1/namespaces/demo/configmaps";
@@ -440,13 +442,6 @@ fn serve_folder(env: &TestEnv) -> (Server, Client) {
     let client = server.admin();
     until_value(&client, "one", "a");
     (server, client)
-}
-
-fn config_map(name: &str, value: &str) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "ConfigMap", "data": { "value": value },
-        "metadata": { "name": name, "namespace": "demo" },
-    })
 }
 
 fn until_value(client: &Client, name: &str, value: &str) -> Value {

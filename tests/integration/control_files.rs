@@ -8,37 +8,16 @@ use std::path::{Path, PathBuf};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 
-use crate::support::{Client, CommandOutput, KCPCTL, Server, TestEnv, eventually};
+use crate::support::{Client, CommandOutput, KCPCTL, Server, TEMPLATES, TestEnv, eventually};
 
 const SECRETS: &str = "/api/v1/namespaces/demo/secrets";
-
-/// Certificates of an installation, of any of its objects.
-const CERTIFICATES: [&str; 17] = [
-    "root-ca",
-    "server-ca",
-    "client-ca",
-    "front-proxy-client-ca",
-    "service-account-ca",
-    "requestheader-client-ca",
-    "server",
-    "virtual-workspaces",
-    "client",
-    "front-proxy",
-    "service-account",
-    "operator",
-    "logical-cluster-admin",
-    "external-logical-cluster-admin",
-    "kubeconfig",
-    "requestheader",
-    "mounts-proxy",
-];
 
 /// The manifests of an installation, with small keys: those of RSA take long to make.
 fn describe(env: &TestEnv) -> PathBuf {
     env.run(["init", "installation", "demo", "--yes", "--cache=server", "--shards=1"]).success();
     let small = "{spec: {privateKey: {algorithm: ECDSA, size: 256}}}";
     let templates = |indent: &str| {
-        let all = CERTIFICATES.map(|it| format!("{indent}  {it}: {small}\n"));
+        let all = TEMPLATES.map(|it| format!("{indent}  {it}: {small}\n"));
         format!("{indent}certificateTemplates:\n{}", all.concat())
     };
     let manifests = env.path("demo");

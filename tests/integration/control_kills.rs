@@ -1,6 +1,7 @@
 //! `kcpctl cache serve --manifests` killed at random, while its folder changes and clients meddle
 //! with what it made. It must end where one life with the last folder would have.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
@@ -13,8 +14,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Client, CommandOutput, DEMO, Request, Server, TestEnv, eventually, installation, kubeconfig,
-    self_signed, shard,
+    Client, CommandOutput, Request, Server, TestEnv, certificate, config_map, eventually,
+    installation, kubeconfig, self_signed, shard,
 };
 
 /// How often it is killed.
@@ -146,23 +147,12 @@ fn covers(found: &Value, wanted: &Value) -> bool {
     }
 }
 
-fn config_map(value: u8) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "ConfigMap", "data": { "value": value.to_string() },
-        "metadata": { "name": "settings", "namespace": DEMO },
-    })
-}
-
-fn certificate(host: u8) -> Value {
-    json!({
-        "apiVersion": "cert-manager.io/v1", "kind": "Certificate",
-        "metadata": { "name": "extra", "namespace": DEMO },
-        "spec": {
-            "secretName": "extra", "dnsNames": [format!("h{host}.example.com")],
-            "issuerRef": { "name": "self", "kind": "ClusterIssuer" },
-            "privateKey": { "algorithm": "ECDSA", "size": 256 },
-        },
-    })
+fn extra(host: u8) -> Value {
+    let more = json!({
+        "dnsNames": [format!("h{host}.example.com")],
+        "issuerRef": { "name": "self", "kind": "ClusterIssuer" },
+    });
+    certificate("extra", "self", &more)
 }
 
 /// Makes something wrong of an object that is rendered.
@@ -187,6 +177,8 @@ struct Story {
     /// Whether there is one that cannot be read, so that nobody may delete anything.
     is_broken: bool,
     history: String,
+    /// What was not settled when somebody last looked.
+    unsettled: RefCell<Option<String>>,
 }
 
 impl Drop for Story {
@@ -195,6 +187,9 @@ impl Drop for Story {
             #[expect(clippy::print_stderr, reason = "this is what a failed test shows")]
             {
                 eprintln!("--- it happened with {}", self.history);
+                if let Some(unsettled) = self.unsettled.borrow().as_ref() {
+                    eprintln!("{unsettled}");
+                }
             }
         }
     }
@@ -212,16 +207,23 @@ impl Story {
             ("front", front),
             ("views", views),
             ("dev", dev),
-            ("settings", config_map(0)),
-            ("extra", certificate(0)),
+            ("settings", config_map("settings", "0")),
+            ("extra", extra(0)),
         ]
         .into();
         for (name, object) in &files {
             env.write(format!("demo/{name}.json"), object.to_string());
         }
         let server = Server::start_with(&["--manifests", env.path("demo").to_str().unwrap()]);
-        let (random, history) = (StdRng::seed_from_u64(seed), format!("{SEED}={seed}"));
-        Self { env, server, random, files, is_broken: false, history }
+        Self {
+            env,
+            server,
+            random: StdRng::seed_from_u64(seed),
+            files,
+            is_broken: false,
+            history: format!("{SEED}={seed}"),
+            unsettled: RefCell::default(),
+        }
     }
 
     fn write(&self, name: &str) {
@@ -259,7 +261,7 @@ impl Story {
 
     /// Changes the folder, and says how.
     fn change_folder(&mut self) -> String {
-        let number = self.random.random();
+        let number: u8 = self.random.random();
         match self.random.random_range(0..7) {
             0 | 1 => {
                 let name = self.one_of(&["cache", "root", "one", "front", "views"]);
@@ -271,12 +273,12 @@ impl Story {
             2 => self.come_or_go("two", shard("two")),
             3 => self.come_or_go("guest", kubeconfig("guest")),
             4 => {
-                self.put("settings", config_map(number));
+                self.put("settings", config_map("settings", &number.to_string()));
                 "the config map changes".to_owned()
             }
-            5 if number % 2 == 0 => self.come_or_go("extra", certificate(number)),
+            5 if number % 2 == 0 => self.come_or_go("extra", extra(number)),
             5 => {
-                self.put("extra", certificate(number));
+                self.put("extra", extra(number));
                 "another host name".to_owned()
             }
             _ => {
@@ -378,8 +380,8 @@ impl Story {
         self.server.kill();
     }
 
-    /// Whether what the folder says is so, and everybody says that all is well.
-    fn is_settled(&self, client: &Client) -> bool {
+    /// What is not as the folder says, or whom all is not well with.
+    fn unsettled(&self, client: &Client) -> Option<String> {
         let all = everything(client);
         for it in all.iter().filter(|it| it.kind() == "Shard" && it.is_leaving()) {
             // There is no kcp that could forget it.
@@ -390,8 +392,14 @@ impl Story {
                 (wanted["kind"].as_str().unwrap(), wanted["metadata"]["name"].as_str().unwrap());
             all.iter().any(|it| (it.kind(), it.name()) == key && covers(&it.tree, wanted))
         };
-        let applied = all.iter().filter(|it| it.is_applied()).count();
-        let is_well = |it: &Live| {
+        if let Some(wanted) = self.files.values().find(|it| !has(it)) {
+            return Some(format!("not there: {wanted}"));
+        }
+        let applied: Vec<_> = all.iter().filter(|it| it.is_applied()).map(Live::key).collect();
+        if !self.is_broken && applied.len() != self.files.len() {
+            return Some(format!("applied: {applied:?}"));
+        }
+        let is_well = |it: &&Live| {
             !it.is_leaving()
                 && match it.kind() {
                     "Certificate" | "Issuer" | "ClusterIssuer" => it.says("Ready"),
@@ -401,9 +409,16 @@ impl Story {
                     _ => true,
                 }
         };
-        self.files.values().all(has)
-            && (self.is_broken || applied == self.files.len())
-            && all.iter().all(is_well)
+        let unwell = all.iter().find(|it| !is_well(it))?;
+        Some(format!("not well: {:?} {}", unwell.key(), unwell.tree["status"]))
+    }
+
+    /// Whether all is settled. Keeps what is not.
+    fn is_settled(&self, client: &Client) -> bool {
+        let unsettled = self.unsettled(client);
+        let is_settled = unsettled.is_none();
+        self.unsettled.replace(unsettled);
+        is_settled
     }
 }
 

@@ -14,7 +14,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 use serde_json::{Value, json};
 
 use crate::support::{
-    APIEXPORTS, Client, Server, TestEnv, api_export, at, eventually, self_signed,
+    APIEXPORTS, Client, Server, TestEnv, api_export, at, certificate, config_map, eventually,
+    self_signed,
 };
 
 /// How often the disk fails. Each time a second passes until it is tried again.
@@ -157,23 +158,8 @@ fn a_disk_that_refuses_at_any_byte_loses_nothing_and_is_used_again_when_it_can_b
 #[test]
 fn the_control_plane_waits_for_room_and_goes_on() {
     let env = TestEnv::new();
-    let config_map = |name: &str, value: &str| {
-        json!({
-            "apiVersion": "v1", "kind": "ConfigMap", "data": { "value": value },
-            "metadata": { "name": name, "namespace": "demo" },
-        })
-    };
-    let certificate = |name: &str| {
-        json!({
-            "apiVersion": "cert-manager.io/v1", "kind": "Certificate",
-            "metadata": { "name": name, "namespace": "demo" },
-            "spec": {
-                "secretName": name, "commonName": name,
-                "issuerRef": { "name": "self", "kind": "ClusterIssuer" },
-                "privateKey": { "algorithm": "ECDSA", "size": 256 },
-            },
-        })
-    };
+    let by_self = json!({ "issuerRef": { "name": "self", "kind": "ClusterIssuer" } });
+    let certificate = |name: &str| certificate(name, "self", &by_self);
     let write =
         |file: &str, object: &Value| env.write(format!("demo/{file}.json"), object.to_string());
     write("issuer", &self_signed());

@@ -3,36 +3,19 @@
 use std::fs;
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{Client, Etcd, Server, TestEnv, eventually};
+use crate::support::{Client, Etcd, Server, TestEnv, certificate, config_map, eventually, issuer};
 
 const CONFIG_MAPS: &str = "/api/v1/namespaces/demo/configmaps";
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/default/leases/reconcile.kcpctl.io";
-
-fn config_map(name: &str, value: &str) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "ConfigMap", "data": { "of": value },
-        "metadata": { "name": name, "namespace": "demo" },
-    })
-}
 
 /// A folder whose only object says whose it is, and is signed for.
 fn folder(env: &TestEnv, whose: &str) -> PathBuf {
     let dir = env.path(whose);
     fs::create_dir(&dir).unwrap();
-    let issuer = json!({
-        "apiVersion": "cert-manager.io/v1", "kind": "Issuer", "spec": { "selfSigned": {} },
-        "metadata": { "name": "self", "namespace": "demo" },
-    });
-    let certificate = json!({
-        "apiVersion": "cert-manager.io/v1", "kind": "Certificate",
-        "metadata": { "name": whose, "namespace": "demo" },
-        "spec": {
-            "secretName": whose, "commonName": whose, "issuerRef": { "name": "self" },
-            "privateKey": { "algorithm": "ECDSA" },
-        },
-    });
+    let issuer = issuer("self", &json!({ "selfSigned": {} }));
+    let certificate = certificate(whose, "self", &json!({}));
     let objects = [config_map("whose", whose), issuer, certificate].map(|it| it.to_string());
     fs::write(dir.join("objects.yaml"), objects.join("\n---\n")).unwrap();
     dir
@@ -47,7 +30,7 @@ fn holder(client: &Client) -> Option<String> {
 
 fn of(client: &Client) -> Option<String> {
     let found = client.get(format!("{CONFIG_MAPS}/whose"));
-    (found.status == 200).then(|| found.json()["data"]["of"].as_str().unwrap().to_owned())
+    (found.status == 200).then(|| found.json()["data"]["value"].as_str().unwrap().to_owned())
 }
 
 fn is_signed(client: &Client, name: &str) -> Option<()> {
@@ -77,7 +60,7 @@ fn what_is_written_through_one_server_is_there_for_the_other() {
         object["metadata"]["namespace"] = name.clone().into();
         let path = format!("/api/v1/namespaces/{name}/configmaps");
         two.post(&path, &object).object(201);
-        assert_eq!(one.get(format!("{path}/a")).object(200)["data"]["of"], "one");
+        assert_eq!(one.get(format!("{path}/a")).object(200)["data"]["value"], "one");
     }
     let place = etcd.keys("/kcpctl/cache/core/configmaps/");
     assert!(place.len() == 20, "{place:?}");

@@ -1,41 +1,18 @@
 //! The built-in issuer: `kcpctl reconcile --issue-certificates` on the control plane of `kcpctl
 //! cache serve`, and a real `openssl` that judges what it signs.
 
-use std::fs::File;
-use std::process::{Child, Stdio};
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::support::{CommandOutput, KCPCTL, Server, eventually};
-
-/// Where everything is.
-const DEMO: &str = "demo";
+use crate::support::{
+    CommandOutput, DEMO, Process, Server, authority, certificate, eventually, installation, issuer,
+    self_signed,
+};
 
 /// A control plane with a namespace.
 struct Scene {
     server: Server,
-}
-
-/// A loop that signs until it is dropped.
-struct Loop {
-    child: Child,
-    log: std::path::PathBuf,
-}
-
-impl Drop for Loop {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            let said = std::fs::read_to_string(&self.log).unwrap_or_default();
-            #[expect(clippy::print_stderr, reason = "this is what a failed test shows")]
-            {
-                eprintln!("--- the loop said\n{said}");
-            }
-        }
-    }
 }
 
 impl Scene {
@@ -61,21 +38,13 @@ impl Scene {
         self.kubectl(&["apply", "--validate=false", "-f", file]).success();
     }
 
-    fn start(&self) -> Loop {
-        let log = self.server.env().path("loop.log");
-        let child = self
-            .server
-            .env()
-            .command(KCPCTL)
-            .arg("reconcile")
-            .arg("--kubeconfig")
-            .arg(self.server.data_dir().join("admin.kubeconfig"))
-            .args(["--context", "control", "-n", DEMO, "--issue-certificates", "-v=4"])
-            .stdout(Stdio::null())
-            .stderr(File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        Loop { child, log }
+    /// A loop that signs.
+    fn start(&self) -> Process {
+        Process::start(self.server.env(), |command| {
+            let kubeconfig = self.server.data_dir().join("admin.kubeconfig");
+            command.arg("reconcile").arg("--kubeconfig").arg(kubeconfig);
+            command.args(["--context", "control", "-n", DEMO, "--issue-certificates", "-v=4"]);
+        })
     }
 
     fn all(&self, of: &str) -> Vec<Value> {
@@ -177,75 +146,12 @@ impl Secret<'_> {
     }
 }
 
-fn issuer(name: &str, spec: &Value) -> Value {
-    json!({
-        "apiVersion": "cert-manager.io/v1", "kind": "Issuer",
-        "metadata": { "name": name, "namespace": DEMO }, "spec": spec,
-    })
-}
-
-/// A Certificate with a small key and a Secret of its name.
-fn certificate(name: &str, issuer: &str, more: &Value) -> Value {
-    let mut spec = json!({
-        "secretName": name, "commonName": name, "issuerRef": { "name": issuer },
-        "privateKey": { "algorithm": "ECDSA", "size": 256 },
-    });
-    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    json!({
-        "apiVersion": "cert-manager.io/v1", "kind": "Certificate",
-        "metadata": { "name": name, "namespace": DEMO }, "spec": spec,
-    })
-}
-
-/// An issuer that signs itself, and a CA that it has signed.
-fn ca() -> [Value; 3] {
-    [
-        issuer("self", &json!({ "selfSigned": {} })),
-        certificate("ca", "self", &json!({ "isCA": true })),
-        issuer("ca", &json!({ "ca": { "secretName": "ca" } })),
-    ]
-}
-
 #[test]
 fn an_installation_gets_its_certificates_and_every_chain_verifies() {
     let scene = Scene::new();
-    let operator = |kind: &str, name: &str, spec: Value| {
-        json!({
-            "apiVersion": "operator.kcp.io/v1alpha1", "kind": kind,
-            "metadata": { "name": name, "namespace": DEMO }, "spec": spec,
-        })
-    };
-    let small = json!({ "spec": { "privateKey": { "algorithm": "ECDSA", "size": 256 } } });
-    let of = |kinds: &[&str]| -> Value {
-        kinds
-            .iter()
-            .map(|kind| ((*kind).to_owned(), small.clone()))
-            .collect::<serde_json::Map<_, _>>()
-            .into()
-    };
     let _loop = scene.start();
-    scene.put(&[
-        json!({
-            "apiVersion": "cert-manager.io/v1", "kind": "ClusterIssuer",
-            "metadata": { "name": "self" }, "spec": { "selfSigned": {} },
-        }),
-        operator("CacheServer", "cache", json!({
-            "certificates": { "issuerRef": { "name": "self", "kind": "ClusterIssuer" } },
-            "certificateTemplates": of(&["root-ca", "server"]),
-        })),
-        operator("RootShard", "root", json!({
-            "external": { "hostname": "kcp.example.com", "port": 6443 },
-            "cache": { "ref": { "name": "cache" } },
-            "certificates": { "issuerRef": { "name": "self", "kind": "ClusterIssuer" } },
-            "etcd": { "endpoints": ["https://etcd-root:2379"] },
-            "certificateTemplates": of(&[
-                "root-ca", "server-ca", "client-ca", "front-proxy-client-ca", "service-account-ca",
-                "requestheader-client-ca", "server", "virtual-workspaces", "client", "front-proxy",
-                "service-account", "operator", "logical-cluster-admin",
-                "external-logical-cluster-admin", "kubeconfig", "cache-server", "proxy",
-            ]),
-        })),
-    ]);
+    let [cache, root, ..] = installation();
+    scene.put(&[self_signed(), cache, root]);
     let certificates = eventually("certificates that are ready", || {
         let all = scene.all("certificates");
         let is_ready = |it: &Value| {
@@ -283,7 +189,7 @@ fn an_installation_gets_its_certificates_and_every_chain_verifies() {
 #[test]
 fn what_is_asked_for_is_what_openssl_reads() {
     let scene = Scene::new();
-    scene.put(&ca());
+    scene.put(&authority());
     scene.put(&[
         certificate("middle", "ca", &json!({ "isCA": true, "privateKey": { "algorithm": "RSA", "size": 2048 } })),
         issuer("middle", &json!({ "ca": { "secretName": "middle" } })),
@@ -345,7 +251,7 @@ fn what_is_asked_for_is_what_openssl_reads() {
 #[test]
 fn a_certificate_is_renewed_when_its_time_has_come() {
     let scene = Scene::new();
-    scene.put(&ca());
+    scene.put(&authority());
     // It is due a second after it was signed.
     let short = |policy: &str| {
         json!({
@@ -376,7 +282,7 @@ fn a_certificate_is_renewed_when_its_time_has_come() {
 #[test]
 fn what_is_not_right_is_put_right() {
     let scene = Scene::new();
-    scene.put(&ca());
+    scene.put(&authority());
     let template = |labels: Value| json!({ "dnsNames": ["a.example.com"], "secretTemplate": { "labels": labels, "annotations": { "x.example.com/y": "z" } } });
     scene.put(&[certificate("one", "ca", &template(json!({ "l": "1", "m": "2" })))]);
     let _loop = scene.start();
@@ -464,7 +370,7 @@ fn whoever_cannot_sign_says_what_is_missing() {
     let said = scene.until_reason("certificates", "by-nobody", "Issuing", "DoesNotExist");
     assert!(said.contains("there is no Issuer `ca`"), "{said}");
     // What it waits for comes.
-    scene.put(&ca());
+    scene.put(&authority());
     scene.until_ready("by-nobody", 1).verify();
 }
 
@@ -481,8 +387,7 @@ fn nobody_signs_beside_cert_manager() {
         },
     })]);
     let mut running = scene.start();
-    let ended = eventually("the end of the loop", || running.child.try_wait().unwrap());
-    assert_eq!(ended.code(), Some(5), "refused");
-    let said = std::fs::read_to_string(&running.log).unwrap();
+    assert_eq!(running.code(), Some(5), "refused");
+    let said = running.said();
     assert!(said.contains("cert-manager runs in this cluster: `pod-1` holds its lease"), "{said}");
 }

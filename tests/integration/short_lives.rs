@@ -1,9 +1,7 @@
 //! Certificates that live for seconds: signed by the control plane of one server, kept as files, and
 //! used by another server and by a client that stays connected.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +13,9 @@ use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, SignatureScheme};
 use serde_json::{Value, json};
 
-use crate::support::{APIEXPORTS, KCPCTL, Server, TestEnv, api_export, at, eventually};
+use crate::support::{
+    APIEXPORTS, Process, Server, TestEnv, api_export, at, authority, certificate, eventually,
+};
 
 /// How long they live, and when they are renewed: enough that a busy machine is in time, and so
 /// little that a test sees several.
@@ -30,44 +30,21 @@ const RENEWALS: usize = 4;
 const AFTERWARDS: Duration = Duration::from_secs(4);
 
 fn manifests(env: &TestEnv) -> PathBuf {
-    let issuer = |name: &str, spec: Value| {
-        json!({
-            "apiVersion": "cert-manager.io/v1", "kind": "Issuer",
-            "metadata": { "name": name, "namespace": "demo" }, "spec": spec,
-        })
-    };
-    let certificate = |name: &str, issuer: &str, more: Value| {
+    let leaf = |name: &str, usage: &str, more: Value| {
         let mut spec = json!({
-            "secretName": name, "commonName": name, "issuerRef": { "name": issuer },
-            "privateKey": { "algorithm": "ECDSA", "size": 256 },
+            "usages": [usage, "digital signature"], "duration": LIFE, "renewBefore": RENEW_BEFORE,
         });
         spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        json!({
-            "apiVersion": "cert-manager.io/v1", "kind": "Certificate",
-            "metadata": { "name": name, "namespace": "demo" }, "spec": spec,
-        })
+        certificate(name, "ca", &spec)
     };
+    let masters = json!({ "subject": { "organizations": ["system:masters"] } });
+    let [self_signed, ca, signer] = authority();
     let all = [
-        issuer("self", json!({ "selfSigned": {} })),
-        certificate("ca", "self", json!({ "isCA": true })),
-        issuer("ca", json!({ "ca": { "secretName": "ca" } })),
-        certificate(
-            "server",
-            "ca",
-            json!({
-                "dnsNames": ["localhost"], "usages": ["server auth", "digital signature"],
-                "duration": LIFE, "renewBefore": RENEW_BEFORE,
-            }),
-        ),
-        certificate(
-            "client",
-            "ca",
-            json!({
-                "subject": { "organizations": ["system:masters"] },
-                "usages": ["client auth", "digital signature"],
-                "duration": LIFE, "renewBefore": RENEW_BEFORE,
-            }),
-        ),
+        self_signed,
+        ca,
+        signer,
+        leaf("server", "server auth", json!({ "dnsNames": ["localhost"] })),
+        leaf("client", "client auth", masters),
     ];
     for (number, object) in all.iter().enumerate() {
         env.write(format!("manifests/{number}.json"), object.to_string());
@@ -75,17 +52,10 @@ fn manifests(env: &TestEnv) -> PathBuf {
     env.path("manifests")
 }
 
-/// A server with the files of another one's Secrets, until it is dropped.
-struct Borrower {
-    child: Child,
-    log: PathBuf,
-}
-
-impl Borrower {
-    fn start(env: &TestEnv, secrets: &Path) -> Self {
-        let log = env.path("borrower.log");
-        let child = env
-            .command(KCPCTL)
+/// A server with the files of another one's Secrets.
+fn borrower(env: &TestEnv, secrets: &Path) -> Process {
+    Process::start(env, |command| {
+        command
             .args(["cache", "serve", "--listen=127.0.0.1:0", "--data-dir"])
             .arg(env.path("borrower"))
             .arg("--tls-cert-file")
@@ -93,38 +63,16 @@ impl Borrower {
             .arg("--tls-private-key-file")
             .arg(secrets.join("server/tls.key"))
             .arg("--client-ca-file")
-            .arg(secrets.join("ca/tls.crt"))
-            .stdout(Stdio::null())
-            .stderr(File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        Self { child, log }
-    }
-
-    fn said(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    fn url(&self) -> String {
-        eventually("the line that says where the server listens", || {
-            let said = self.said();
-            let line = said.lines().find_map(|it| it.strip_prefix("serving on"))?;
-            Some(line.trim().to_owned())
-        })
-    }
+            .arg(secrets.join("ca/tls.crt"));
+    })
 }
 
-impl Drop for Borrower {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            #[expect(clippy::print_stderr, reason = "this is what a failed test shows")]
-            {
-                eprintln!("--- the borrower said\n{}", self.said());
-            }
-        }
-    }
+fn url(server: &Process) -> String {
+    eventually("the line that says where the server listens", || {
+        let said = server.said();
+        let line = said.lines().find_map(|it| it.strip_prefix("serving on"))?;
+        Some(line.trim().to_owned())
+    })
 }
 
 /// Reads its files whenever it connects, as Kubernetes' clients do.
@@ -181,8 +129,8 @@ fn a_connected_client_outlives_its_certificate_and_that_of_its_server() {
         let all = ["ca", "server", "client"];
         all.iter().all(|it| secrets.join(it).join("tls.crt").exists()).then_some(())
     });
-    let borrower = Borrower::start(&env, &secrets);
-    let url = borrower.url();
+    let borrower = borrower(&env, &secrets);
+    let url = url(&borrower);
     let client = client(&secrets);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let get = |target: &str| {

@@ -12,24 +12,19 @@ mod life;
 mod metrics;
 mod parity;
 
-use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
 use std::sync::LazyLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kcpctl::pki::Authority;
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Cluster, CommandOutput, Credentials, KCPCTL, TestEnv, eventually, new_authority,
+    Cluster, CommandOutput, Credentials, DEMO, Process, TestEnv, eventually, new_authority,
 };
 
-/// Where everything is.
-const DEMO: &str = "demo";
 const CERTIFICATES: &str = "certificates.cert-manager.io";
 const DEPLOYMENTS: &str = "deployments.apps";
 
@@ -47,27 +42,11 @@ struct Scene {
 }
 
 /// A loop that runs until it is dropped.
-struct Loop {
-    child: Child,
-    log: std::path::PathBuf,
-}
-
-impl Drop for Loop {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            #[expect(clippy::print_stderr, reason = "this is what a failed test shows")]
-            {
-                eprintln!("--- the loop said\n{}", self.said());
-            }
-        }
-    }
-}
+struct Loop(Process);
 
 impl Loop {
     fn said(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
+        self.0.said()
     }
 
     /// Where it serves its health.
@@ -95,17 +74,12 @@ impl Loop {
         values.next().map(|it| it.parse().unwrap())
     }
 
-    /// Asks it to end, and waits for that.
-    fn stop(mut self) -> Option<i32> {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
-        let ended = eventually("the end of the loop", || self.child.try_wait().unwrap());
-        ended.code()
+    fn stop(self) -> Option<i32> {
+        self.0.stop()
     }
 
-    /// Ends it wherever it is.
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    fn kill(self) {
+        self.0.kill();
     }
 }
 
@@ -161,19 +135,10 @@ impl Scene {
     }
 
     fn start_with(&self, more: &[&str]) -> Loop {
-        static LOGS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-        let number = LOGS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let log = self.env.path(format!("loop-{number}.log"));
-        let child = self
-            .env
-            .command(KCPCTL)
-            .args(["reconcile", "--kubeconfig", &self.kubeconfig, "-n", DEMO, "-v=4"])
-            .args(more)
-            .stdout(Stdio::null())
-            .stderr(File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        Loop { child, log }
+        Loop(Process::start(&self.env, |command| {
+            command.args(["reconcile", "--kubeconfig", &self.kubeconfig, "-n", DEMO, "-v=4"]);
+            command.args(more);
+        }))
     }
 
     fn run(&self, more: &[&str]) -> CommandOutput {

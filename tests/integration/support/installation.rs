@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 /// The namespace of it.
 pub const DEMO: &str = "demo";
 
-/// Every certificate that a template can change.
-const CERTIFICATES: [&str; 19] = [
+/// The templates that an object may have, by the certificate that they change.
+pub const TEMPLATES: [&str; 19] = [
     "root-ca",
     "server-ca",
     "client-ca",
@@ -38,12 +38,20 @@ fn operator_object(kind: &str, name: &str, mut spec: Value) -> Value {
     if kind == "Kubeconfig" {
         spec["certificateTemplate"] = small_key();
     } else {
-        let all = CERTIFICATES.into_iter().map(|it| (it.to_owned(), small_key()));
+        let all = TEMPLATES.into_iter().map(|it| (it.to_owned(), small_key()));
         spec["certificateTemplates"] = Value::Object(all.collect());
     }
     json!({
         "apiVersion": "operator.kcp.io/v1alpha1", "kind": kind,
         "metadata": { "name": name, "namespace": DEMO }, "spec": spec,
+    })
+}
+
+/// A ConfigMap beside the installation that says one `value`.
+pub fn config_map(name: &str, value: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "data": { "value": value },
+        "metadata": { "name": name, "namespace": DEMO },
     })
 }
 
@@ -63,14 +71,6 @@ pub fn kubeconfig(name: &str) -> Value {
         "validity": "24h", "secretRef": { "name": format!("{name}-kubeconfig") },
     });
     operator_object("Kubeconfig", name, spec)
-}
-
-/// Who signs for it.
-pub fn self_signed() -> Value {
-    json!({
-        "apiVersion": "cert-manager.io/v1", "kind": "ClusterIssuer",
-        "metadata": { "name": "self" }, "spec": { "selfSigned": {} },
-    })
 }
 
 /// The installation, each object after those that it refers to: `cache`, `root`, `one`, `front`,

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! TestEnv   a private HOME and TMPDIR; runs the executable and kubectl
+//!    ├── Process  the executable in the background, killed with the test
 //!    └── Server   the executable as a server on a free port, stopped with the test
 //!           ├── Etcd     one that keeps its data, if it should not do so itself
 //!           │     └── Proxy   a way to it that can be cut
@@ -15,6 +16,7 @@
 //! Nothing waits by sleeping: [`eventually`] looks for a condition until [`PATIENCE`]
 //! is over. Nothing outlives its test: a server that is dropped is killed.
 
+mod cert_manager;
 mod certs;
 mod client;
 mod cluster;
@@ -23,23 +25,26 @@ mod etcd;
 mod installation;
 mod kubectl;
 mod objects;
+mod process;
 mod proxy;
 mod server;
 mod terminal;
 
 use std::time::{Duration, Instant};
 
+pub use cert_manager::{authority, certificate, issuer, self_signed};
 pub use certs::{Credentials, new_authority, old_authority};
 pub use client::{Answer, Client, Request, Watch};
 pub use cluster::{Cluster, Demo, Effect, Fault, Requested};
 pub use env::{CommandOutput, KCPCTL, TestEnv};
 pub use etcd::Etcd;
-pub use installation::{DEMO, installation, kubeconfig, self_signed, shard};
+pub use installation::{DEMO, TEMPLATES, config_map, installation, kubeconfig, shard};
 pub use kubectl::Kubectl;
 pub use objects::{
     APIEXPORTS, CLUSTERROLES, CRDS, Declaring, OBJECTS, PARTIAL, PARTIAL_LIST, ROLES, TABLE,
     annotated, api_export, at, cluster_role, declare, role, thing,
 };
+pub use process::Process;
 pub use proxy::{Proxy, Traffic};
 pub use server::Server;
 pub use terminal::Terminal;
