@@ -51,6 +51,10 @@ pub fn judge<'a>(
     allowed: Option<&str>,
     cache: impl Fn(&str) -> Option<&'a CacheServer>,
 ) -> Result<(), CacheMove> {
+    if !has_containers(live) {
+        // Somebody has emptied it: nothing runs there that could use a cache.
+        return Ok(());
+    }
     let from = cache_of(live);
     let wanted = serde_json::to_value(wanted).unwrap_or_default();
     let to = cache_of(&wanted);
@@ -68,6 +72,11 @@ pub fn judge<'a>(
         (Some(from), Some(to)) if from == to => Ok(()),
         _ => Err(CacheMove { from: from.map(str::to_owned), to: to.map(str::to_owned) }),
     }
+}
+
+fn has_containers(deployment: &Value) -> bool {
+    let containers = deployment.pointer("/spec/template/spec/containers");
+    containers.and_then(Value::as_array).is_some_and(|all| !all.is_empty())
 }
 
 fn cache_of(deployment: &Value) -> Option<&str> {
@@ -90,7 +99,9 @@ mod tests {
             None => json!([{ "name": "kcp-ca", "secret": { "secretName": "root-ca" } }]),
         };
         json!({ "metadata": {}, "spec": {
-            "selector": {}, "template": { "spec": { "containers": [], "volumes": volumes } },
+            "selector": {}, "template": {
+                "spec": { "containers": [{ "name": "kcp" }], "volumes": volumes },
+            },
         } })
     }
 
@@ -129,6 +140,15 @@ mod tests {
             let find = |name: &str| caches.iter().find(|it| it.0 == name).map(|it| &it.1);
             let judged = judge(&deployment(from), &wanted, allowed, find);
             assert_eq!(judged.is_ok(), goes, "{from:?} {to:?} {allowed:?}");
+        }
+    }
+
+    #[test]
+    fn a_deployment_that_somebody_has_emptied_uses_no_cache() {
+        let wanted = serde_json::from_value(deployment(Some("a"))).expect("a Deployment");
+        for emptied in [json!({}), json!({ "spec": { "containers": [], "volumes": [] } })] {
+            let live = json!({ "spec": { "template": emptied } });
+            assert_eq!(judge(&live, &wanted, None, |_| None), Ok(()));
         }
     }
 }
