@@ -8,7 +8,8 @@
 //! * `pem` splits text into blocks and says which line is wrong.
 //! * `key` is a private key, generated or read (PKCS#8, SEC1, PKCS#1).
 //! * `authority` is a CA: it signs what `leaf` describes.
-//! * `wanted` is what a `Certificate` object asks for, `signer` the issuer that signs it.
+//! * `wanted` is what a `Certificate` object asks for, `signer` the issuer that signs it,
+//!   `pointers` where that issuer says that more is found.
 //! * `renewal` says when a pair is due for a new one.
 //! * `certificate` reads what a certificate says, `verify` whether it is true.
 //!
@@ -29,6 +30,7 @@ mod leaf;
 #[cfg(test)]
 mod openssl_tests;
 pub mod pem;
+mod pointers;
 mod renewal;
 mod signer;
 mod validity;
@@ -41,6 +43,7 @@ pub use error::PkiError;
 pub use key::{Key, KeyForm, KeyKind};
 pub use leaf::{Leaf, San, SanError};
 pub use pem::PemError;
+pub use pointers::Pointers;
 pub use renewal::{Found, Renewal};
 pub use signer::{Ca, SignedChain, Signer};
 pub use validity::Validity;

@@ -314,12 +314,12 @@ fn every_kind_of_key_is_read_in_every_form_and_signs() {
         });
         let wanted = Wanted::of(&serde_json::from_value(spec).unwrap()).unwrap();
         let read = Key::from_pem(&made.to_pem_as(KeyForm::Traditional).unwrap()).unwrap();
-        let signed = Signer::Own.sign(&wanted, &read, SystemTime::now(), [9; 16]).unwrap();
+        let signed = Signer::own().sign(&wanted, &read, SystemTime::now(), [9; 16]).unwrap();
         dir.write("crt", &signed.chain);
         assert_eq!(dir.openssl("verify -x509_strict -CAfile crt crt"), "crt: OK\n");
         let der = pem::certificates(&signed.chain).unwrap().swap_remove(0);
         let ca = Ca::from_pem(&signed.chain, &read.to_pem(), None).unwrap();
-        assert!(Signer::Own.has_signed(&der) && Signer::Ca(Box::new(ca)).has_signed(&der));
+        assert!(Signer::own().has_signed(&der) && Signer::of_ca(ca).has_signed(&der));
         let said = dir.openssl("x509 -in crt -noout -text");
         assert!(said.contains(&format!("Signature Algorithm: {algorithm}")), "{kind:?}: {said}");
         assert!(said.contains("49:09:09:09:09:09:09:09"), "the serial that was given: {said}");

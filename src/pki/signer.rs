@@ -9,15 +9,14 @@ use rustls_pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::authority::{Parts, SERIAL_LEN, key_id};
-use super::{Authority, Certificate, Key, PkiError, Validity, Wanted, pem};
+use super::{Authority, Certificate, Key, PkiError, Pointers, Validity, Wanted, pem};
 
 /// Who signs.
 #[derive(Debug)]
-pub enum Signer {
-    /// Each certificate its own.
-    Own,
-    /// A CA.
-    Ca(Box<Ca>),
+pub struct Signer {
+    /// None if each certificate signs itself.
+    ca: Option<Box<Ca>>,
+    pointers: Pointers,
 }
 
 /// A CA with the way to its root.
@@ -66,20 +65,41 @@ impl Ca {
 }
 
 impl Signer {
+    /// Has each certificate sign itself.
+    pub fn own() -> Self {
+        Self { ca: None, pointers: Pointers::default() }
+    }
+
+    /// Signs as a CA.
+    pub fn of_ca(ca: Ca) -> Self {
+        Self { ca: Some(Box::new(ca)), pointers: Pointers::default() }
+    }
+
+    /// Has certificates say where more is found.
+    #[must_use]
+    pub fn pointing_to(self, pointers: Pointers) -> Self {
+        Self { pointers, ..self }
+    }
+
+    /// Whether this is a CA.
+    pub fn is_ca(&self) -> bool {
+        self.ca.is_some()
+    }
+
     /// Whether a certificate bears the signature of this signer's key.
     pub fn has_signed(&self, der: &[u8]) -> bool {
-        match self {
-            Self::Own => signs(der, der),
-            Self::Ca(ca) => signs(ca.authority.der(), der),
+        match &self.ca {
+            None => signs(der, der),
+            Some(ca) => signs(ca.authority.der(), der),
         }
     }
 
     /// Whether a root is the one that this signer's certificates lead to, by its key.
     pub fn leads_to(&self, root: &[u8]) -> bool {
         let key = |der: &[u8]| Certificate::from_der(der).ok().map(|it| it.public_der);
-        match self {
-            Self::Own => true,
-            Self::Ca(ca) => key(root) == key(&ca.root),
+        match &self.ca {
+            None => true,
+            Some(ca) => key(root) == key(&ca.root),
         }
     }
 
@@ -97,9 +117,9 @@ impl Signer {
         let validity = Validity { not_before, not_after };
         let subject = wanted.subject()?;
         let public = key.public_der();
-        let (issuer, issuer_key, issuer_id) = match self {
-            Self::Own => (subject.as_slice(), key, None),
-            Self::Ca(ca) => {
+        let (issuer, issuer_key, issuer_id) = match &self.ca {
+            None => (subject.as_slice(), key, None),
+            Some(ca) => {
                 let own = ca.certificate();
                 // One that has its issuer's name needs no way to it.
                 let id = own.key_id.as_deref().filter(|_| own.subject_der != subject);
@@ -107,14 +127,14 @@ impl Signer {
             }
         };
         let extensions = wanted
-            .extensions(&key_id(&public), issuer_id)
+            .extensions(&key_id(&public), issuer_id, &self.pointers)
             .map_err(|error| PkiError::encode(&error))?;
         let parts = Parts { issuer, subject: &subject, public: &public, validity, extensions };
         let der = parts.sign_as(serial, issuer_key)?;
         let mut chain = pem::encode(pem::CERTIFICATE, &der);
-        let root = match self {
-            Self::Own => chain.clone(),
-            Self::Ca(ca) => {
+        let root = match &self.ca {
+            None => chain.clone(),
+            Some(ca) => {
                 for der in &ca.chain {
                     chain.push_str(&pem::encode(pem::CERTIFICATE, der));
                 }

@@ -23,7 +23,7 @@ use x509_cert::name::{RdnSequence, RelativeDistinguishedName};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::authority::{authority_key_id, extension};
-use super::{KeyForm, KeyKind, PkiError};
+use super::{KeyForm, KeyKind, PkiError, Pointers};
 use crate::api::{CertificateSpec, KeyAlgorithm, KeyEncoding, KeyRotation, KeyUsage};
 use crate::model::duration;
 
@@ -247,6 +247,7 @@ impl Wanted {
         &self,
         own_key_id: &[u8],
         issuer_key_id: Option<&[u8]>,
+        pointers: &Pointers,
     ) -> x509_cert::der::Result<Vec<Extension>> {
         let mut all = Vec::new();
         if !self.usages.is_empty() {
@@ -263,6 +264,7 @@ impl Wanted {
         if let Some(issuer) = issuer_key_id {
             all.push(extension(&authority_key_id(issuer)?, false)?);
         }
+        all.extend(pointers.access()?);
         if self.names != Names::default() {
             // A holder without a name is known by the others alone.
             let nameless = self.common_name.is_empty()
@@ -270,6 +272,7 @@ impl Wanted {
                 && self.attributes.iter().all(Vec::is_empty);
             all.push(extension(&SubjectAltName(self.names.encode()?), nameless)?);
         }
+        all.extend(pointers.revocation()?);
         Ok(all)
     }
 

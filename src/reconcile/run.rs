@@ -255,8 +255,8 @@ impl Loop {
             };
             tokio::select! {
                 () = shutdown.draining() => break,
-                (watched, news) = watches.next() => {
-                    self.hear(watched, news, worker);
+                (kind, news) = watches.next() => {
+                    self.hear(kind, news, worker);
                     if watches.is_synced() && !self.shared.synced.swap(true, Ordering::Relaxed) {
                         tracing::info!("everything is known: the loop begins");
                     }

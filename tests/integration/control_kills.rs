@@ -276,7 +276,7 @@ impl Story {
                 self.put("settings", config_map("settings", &number.to_string()));
                 "the config map changes".to_owned()
             }
-            5 if number % 2 == 0 => self.come_or_go("extra", extra(number)),
+            5 if number.is_multiple_of(2) => self.come_or_go("extra", extra(number)),
             5 => {
                 self.put("extra", extra(number));
                 "another host name".to_owned()

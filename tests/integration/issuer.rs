@@ -391,3 +391,51 @@ fn nobody_signs_beside_cert_manager() {
     let said = running.said();
     assert!(said.contains("cert-manager runs in this cluster: `pod-1` holds its lease"), "{said}");
 }
+
+#[test]
+fn what_an_issuer_points_to_is_in_its_certificates() {
+    let scene = Scene::new();
+    scene.put(&authority());
+    let pointing = json!({ "ca": {
+        "secretName": "ca",
+        "crlDistributionPoints": ["http://ca.example.com/one.crl", "http://ca.example.com/two.crl"],
+        "ocspServers": ["http://ocsp.example.com"],
+        "issuingCertificateURLs": ["http://ca.example.com/ca.crt"],
+    } });
+    let broken = json!({ "selfSigned": { "crlDistributionPoints": ["nowhere"] } });
+    let own = json!({ "selfSigned": { "crlDistributionPoints": ["http://own.example.com/crl"] } });
+    scene.put(&[
+        issuer("pointing", &pointing),
+        issuer("broken", &broken),
+        issuer("own", &own),
+        certificate("leaf", "pointing", &json!({ "dnsNames": ["a.example.com"] })),
+        certificate("alone", "own", &json!({})),
+        certificate("plain", "ca", &json!({})),
+    ]);
+    let _loop = scene.start();
+    let leaf = scene.until_ready("leaf", 1);
+    leaf.verify();
+    let said = leaf.openssl(&[
+        "x509",
+        "-in",
+        "tls.crt",
+        "-noout",
+        "-ext",
+        "crlDistributionPoints,authorityInfoAccess",
+    ]);
+    let found: Vec<&str> = said.lines().map(str::trim).filter(|it| it.contains("URI:")).collect();
+    let wanted = [
+        "OCSP - URI:http://ocsp.example.com",
+        "CA Issuers - URI:http://ca.example.com/ca.crt",
+        "URI:http://ca.example.com/one.crl",
+        "URI:http://ca.example.com/two.crl",
+    ];
+    assert_eq!(found, wanted, "{said}");
+    assert!(scene.until_ready("alone", 1).facts().contains("URI:http://own.example.com/crl"));
+    assert!(!scene.until_ready("plain", 1).facts().contains("URI:"));
+    let said = scene.until_reason("issuers", "broken", "Ready", "InvalidSpec");
+    assert!(
+        said.contains("spec.selfSigned.crlDistributionPoints: \"nowhere\" is no URL"),
+        "{said}"
+    );
+}

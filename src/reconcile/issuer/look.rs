@@ -113,8 +113,8 @@ impl Worker {
     async fn issuer(&self, watched: Watched, live: &Live, world: &World, secrets: &str) -> Looked {
         let mut looked = Looked::default();
         let ready = match signers::of_issuer(live, world, secrets) {
-            Ok(pki::Signer::Own) => Said::yes("IsReady", ""),
-            Ok(pki::Signer::Ca(_)) => Said::yes("KeyPairVerified", "Signing CA verified"),
+            Ok(signer) if signer.is_ca() => Said::yes("KeyPairVerified", "Signing CA verified"),
+            Ok(_) => Said::yes("IsReady", ""),
             Err(Why { reason, message }) => Said::no(reason, message),
         };
         let old = live.at("/status").cloned().unwrap_or(Value::Null);

@@ -176,8 +176,8 @@ impl Loop {
             };
             tokio::select! {
                 () = shutdown.draining() => break,
-                (watched, news) = watches.next() => {
-                    state.hear(watched, news, &worker, namespace.as_deref());
+                (kind, news) = watches.next() => {
+                    state.hear(kind, news, &worker, namespace.as_deref());
                 }
                 Some((key, took, looked)) = looks.next() => {
                     metrics.issued(matches!(key, Key::Certificate(..)), took, &looked.end);

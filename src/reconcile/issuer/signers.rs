@@ -1,11 +1,12 @@
 //! PURE: the issuers of a cluster, as far as we can be them.
 
+use http::Uri;
 use serde_json::Value;
 
 use super::judge::{Why, group_of, kind_of};
 use super::{CA_CRT, CLUSTER_NAMESPACE, TLS_CRT, TLS_KEY};
 use crate::api::{CERT_MANAGER, ObjectReference};
-use crate::pki::{Ca, Signer};
+use crate::pki::{Ca, Pointers, Signer};
 use crate::reconcile::kinds::Watched;
 use crate::reconcile::live::{Live, World};
 
@@ -29,8 +30,8 @@ pub(super) fn of_issuer(issuer: &Live, world: &World, namespace: &str) -> Result
         .map(|(kind, _)| kind.as_str())
         .collect();
     match kinds[..] {
-        ["selfSigned"] => Ok(Signer::Own),
-        ["ca"] => ca(issuer, world, namespace),
+        ["selfSigned"] => Ok(Signer::own().pointing_to(pointers(issuer, "selfSigned")?)),
+        ["ca"] => Ok(ca(issuer, world, namespace)?.pointing_to(pointers(issuer, "ca")?)),
         [] => Err(Why::new("NotSupported", "its spec says not how it signs")),
         _ => Err(Why::new(
             "NotSupported",
@@ -41,6 +42,33 @@ pub(super) fn of_issuer(issuer: &Live, world: &World, namespace: &str) -> Result
             ),
         )),
     }
+}
+
+/// What an issuer has its certificates say about where more is found.
+fn pointers(issuer: &Live, kind: &str) -> Result<Pointers, Why> {
+    let urls = |field: &str| {
+        let all = issuer.at(&format!("/spec/{kind}/{field}")).and_then(Value::as_array);
+        let mut urls = Vec::new();
+        for it in all.into_iter().flatten() {
+            let url = it.as_str().filter(|it| is_url(it)).ok_or_else(|| {
+                let what = format!(
+                    "spec.{kind}.{field}: {it} is no URL, such as `http://ca.example.com/list.crl`"
+                );
+                Why::new("InvalidSpec", what)
+            })?;
+            urls.push(url.to_owned());
+        }
+        Ok(urls)
+    };
+    Ok(Pointers {
+        crls: urls("crlDistributionPoints")?,
+        ocsp: urls("ocspServers")?,
+        issuers: urls("issuingCertificateURLs")?,
+    })
+}
+
+fn is_url(text: &str) -> bool {
+    text.parse::<Uri>().is_ok_and(|it| it.scheme().is_some() && it.host().is_some())
 }
 
 fn ca(issuer: &Live, world: &World, namespace: &str) -> Result<Signer, Why> {
@@ -61,7 +89,7 @@ fn ca(issuer: &Live, world: &World, namespace: &str) -> Result<Signer, Why> {
     let chain = value(TLS_CRT).ok_or_else(|| missing(TLS_CRT))?;
     let key = value(TLS_KEY).ok_or_else(|| missing(TLS_KEY))?;
     match Ca::from_pem(chain, key, value(CA_CRT)) {
-        Ok(ca) => Ok(Signer::Ca(Box::new(ca))),
+        Ok(ca) => Ok(Signer::of_ca(ca)),
         Err(error) => Err(Why::new(
             "ErrInvalidKeyPair",
             format!("Error getting keypair for CA issuer: the Secret `{name}`: {error}"),

@@ -29,8 +29,8 @@ fn wanted(more: &Value) -> Wanted {
 fn signer() -> Signer {
     let key = Key::generate().unwrap();
     let asked = wanted(&json!({ "isCA": true, "commonName": "ca" }));
-    let signed = Signer::Own.sign(&asked, &key, now(), [1; 16]).unwrap();
-    Signer::Ca(Box::new(Ca::from_pem(&signed.chain, &key.to_pem(), None).unwrap()))
+    let signed = Signer::own().sign(&asked, &key, now(), [1; 16]).unwrap();
+    Signer::of_ca(Ca::from_pem(&signed.chain, &key.to_pem(), None).unwrap())
 }
 
 /// A Secret with what was asked for at first.
@@ -131,7 +131,7 @@ fn a_new_root_above_a_ca_that_keeps_its_key_calls_for_another_certificate() {
         let asked = wanted(&json!({ "isCA": true, "commonName": "middle" }));
         let made = root.sign(&asked, &kept, now(), [2; 16]).unwrap();
         let middle = Ca::from_pem(&made.chain, &kept.to_pem(), Some(&made.root)).unwrap();
-        Signer::Ca(Box::new(middle))
+        Signer::of_ca(middle)
     };
     let (root, other) = (signer(), signer());
     let there = There::signed_by(&below_a_root(&root));

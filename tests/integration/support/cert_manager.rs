@@ -15,7 +15,7 @@ pub fn issuer(name: &str, spec: &Value) -> Value {
     object("Issuer", &json!({ "name": name, "namespace": DEMO }), spec)
 }
 
-/// The ClusterIssuer `self`, which has everything sign itself.
+/// The `ClusterIssuer` called `self`, which has everything sign itself.
 pub fn self_signed() -> Value {
     object("ClusterIssuer", &json!({ "name": "self" }), &json!({ "selfSigned": {} }))
 }

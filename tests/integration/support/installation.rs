@@ -47,7 +47,7 @@ fn operator_object(kind: &str, name: &str, mut spec: Value) -> Value {
     })
 }
 
-/// A ConfigMap beside the installation that says one `value`.
+/// A `ConfigMap` beside the installation that says one `value`.
 pub fn config_map(name: &str, value: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "ConfigMap", "data": { "value": value },
