@@ -400,6 +400,8 @@ module completions {
     --ca-key: path            # Private key of that CA
     --ca-secret: path         # Manifest of a Secret with that CA, `-` for stdin
     --server-ca: path         # CA that vouches for the server, where the sources above do not hold it
+    --kubeconfig: path        # Kubeconfig file that leads to the cluster [default: KUBECONFIG, or ~/.kube/config]
+    --context: string         # Context of the kubeconfig to use [default: the current one]
     --output(-o): string@"nu-complete kcpctl kubeconfig create output" # What to write
     --secret-name: string     # Name of the Secret that carries the kubeconfig [default: NAME]
     --output-file: path       # File to write, readable by its owner only

@@ -2,8 +2,8 @@
 
 use k8s_openapi::api::core::v1::LocalObjectReference;
 
-use super::target::{Target, TargetKind, Workspace};
-use crate::api::{self, Duration, Kind, KubeconfigSpec, KubeconfigTarget, Violation};
+use super::target::{Target, Workspace};
+use crate::api::{self, Duration, Kind, KubeconfigSpec, Violation};
 use crate::model::yaml;
 
 /// What to ask of the operator.
@@ -44,16 +44,9 @@ pub enum RequestError {
 impl Request<'_> {
     /// The object as YAML, checked against its schema and rules.
     pub fn to_yaml(&self) -> Result<String, RequestError> {
-        let reference = || Some(LocalObjectReference { name: self.target.name.clone() });
-        let mut target = KubeconfigTarget::default();
-        match self.target.kind {
-            TargetKind::RootShard => target.root_shard_ref = reference(),
-            TargetKind::Shard => target.shard_ref = reference(),
-            TargetKind::FrontProxy => target.front_proxy_ref = reference(),
-            TargetKind::CacheServer => {
-                return Err(RequestError::Target(self.target.to_string()));
-            }
-        }
+        let Some(target) = self.target.reference() else {
+            return Err(RequestError::Target(self.target.to_string()));
+        };
         let spec = KubeconfigSpec {
             target,
             target_workspace: self.workspace.map(|it| it.as_str().to_owned()),

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use http::Uri;
 
 use super::document::{Cluster, Context, Credential, Kubeconfig, User};
-use crate::api::names;
+use crate::api::{KubeconfigTarget, names};
+use k8s_openapi::api::core::v1::LocalObjectReference;
 
 /// A server of an installation, by kind and name.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -107,6 +108,20 @@ impl fmt::Display for Target {
 }
 
 impl Target {
+    /// The target as a `Kubeconfig` object names it; nothing for a cache server, of which the
+    /// operator makes no kubeconfigs.
+    pub fn reference(&self) -> Option<KubeconfigTarget> {
+        let name = Some(LocalObjectReference { name: self.name.clone() });
+        let mut target = KubeconfigTarget::default();
+        match self.kind {
+            TargetKind::RootShard => target.root_shard_ref = name,
+            TargetKind::Shard => target.shard_ref = name,
+            TargetKind::FrontProxy => target.front_proxy_ref = name,
+            TargetKind::CacheServer => return None,
+        }
+        Some(target)
+    }
+
     /// The URL inside the cluster that the operator runs in. A front-proxy has
     /// none: the name that its certificate is for is in its object.
     pub fn service_url(&self, namespace: &str) -> Option<String> {

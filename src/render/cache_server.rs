@@ -29,7 +29,7 @@ pub(super) fn render(server: &CacheServer, observed: &Observed) -> Rendered {
     rendered.finish()
 }
 
-fn host(server: &CacheServer) -> String {
+pub(super) fn host(server: &CacheServer) -> String {
     let service = api::names::cache_server(&server.name_any());
     names::host(&service, server.namespace(), server.spec.cluster_domain.as_deref())
 }

@@ -3,12 +3,15 @@
 use kube::ResourceExt;
 
 use super::bundle::{CERTIFICATE, KEY, read, secret};
+use super::cache_server;
 use super::certificates::{self, Leaf, Pki};
 use super::front_proxy::split_port;
 use super::names;
 use super::owner::{Labels, Owner, labels};
 use super::{Absence, Item, KubeconfigServer, Observed, Rendered, Waiting};
-use crate::api::{self, CertificateTemplates, FrontProxy, RootShard, names::SERVER_PORT};
+use crate::api::{
+    self, CacheServer, CertificateTemplates, FrontProxy, RootShard, names::SERVER_PORT,
+};
 use crate::kubeconfig::{Cluster, Context, Credential, KUBECONFIG_KEY, Kubeconfig, User};
 use crate::pki;
 
@@ -29,7 +32,7 @@ pub(super) fn render(
 ) -> Rendered {
     let mut rendered = Rendered::default();
     let owner = Owner::of(kubeconfig);
-    let this = Access { kubeconfig, root, server, owner: &owner };
+    let this = Access { kubeconfig, server, entrance: Entrance::of(server, root), owner: &owner };
     rendered.add([this.certificate()]);
     match this.secret(observed) {
         Ok(secret) => rendered.add([secret]),
@@ -40,9 +43,56 @@ pub(super) fn render(
 
 struct Access<'a> {
     kubeconfig: &'a api::Kubeconfig,
-    root: &'a RootShard,
     server: &'a KubeconfigServer,
+    entrance: Entrance,
     owner: &'a Owner,
+}
+
+/// How users come into a server.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Entrance {
+    /// Where they come in, without a workspace.
+    pub url: String,
+    /// The Secret with the CA that signs for them.
+    pub client_ca: String,
+    /// The Secrets whose certificates vouch for the server.
+    pub server_cas: Vec<String>,
+    /// The Secret with the server's own certificate.
+    pub serving: String,
+}
+
+impl Entrance {
+    /// Into a server of the installation of a root shard.
+    pub fn of(server: &KubeconfigServer, root: &RootShard) -> Self {
+        let root_name = root.name_any();
+        let mut server_cas = vec![format!("{root_name}-server-ca")];
+        let (url, serving) = match server {
+            KubeconfigServer::RootShard => (names::root_shard_url(root), root_name.clone()),
+            KubeconfigServer::Shard(shard) => (names::shard_url(shard), shard.name_any()),
+            KubeconfigServer::FrontProxy(proxy) => {
+                let users = names::named(proxy.spec.ca_bundle_secret_ref.as_ref());
+                server_cas.extend(users.map(str::to_owned));
+                (front_proxy_url(proxy, root), format!("{root_name}-{}", proxy.name_any()))
+            }
+        };
+        Self {
+            url,
+            client_ca: format!("{root_name}-client-ca"),
+            server_cas,
+            serving: format!("{serving}-server"),
+        }
+    }
+
+    /// Into a cache server, as the cluster that it is in reaches it.
+    pub fn of_cache(server: &CacheServer) -> Self {
+        let ca = names::cache_server_ca(server);
+        Self {
+            url: format!("https://{}:{SERVER_PORT}", cache_server::host(server)),
+            client_ca: ca.clone(),
+            server_cas: vec![ca],
+            serving: format!("{}-server", server.name_any()),
+        }
+    }
 }
 
 impl Access<'_> {
@@ -65,7 +115,7 @@ impl Access<'_> {
         let own_group = format!("kubeconfig:{name}");
         let groups = spec.groups.iter().cloned().chain([own_group]);
         let leaf = Leaf {
-            issuer: format!("{}-client-ca", self.root.name_any()),
+            issuer: self.entrance.client_ca.clone(),
             common_name: Some(spec.username.clone()),
             organizations: names::sorted(groups),
             usages: certificates::CLIENT,
@@ -91,17 +141,13 @@ impl Access<'_> {
         let certificate = self.certificate_name();
         let client = text(&certificate, CERTIFICATE, false);
         let key = text(&certificate, KEY, false);
-        let server_ca = format!("{}-server-ca", self.root.name_any());
-        let mut cas = vec![text(&server_ca, CERTIFICATE, true)];
-        if let KubeconfigServer::FrontProxy(proxy) = self.server
-            && let Some(users) = names::named(proxy.spec.ca_bundle_secret_ref.as_ref())
-        {
-            cas.push(text(users, CERTIFICATE, true));
-        }
-        let (Some(client), Some(key), Some(cas)) = (client, key, cas.into_iter().collect()) else {
+        let cas: Vec<_> =
+            self.entrance.server_cas.iter().map(|it| text(it, CERTIFICATE, true)).collect();
+        let (Some(client), Some(key), Some(cas)) =
+            (client, key, cas.into_iter().collect::<Option<Vec<_>>>())
+        else {
             return Err(waiting);
         };
-        let cas: Vec<String> = cas;
         let cas = cas.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join("\n");
         let document = self.document(&cas, client, key).to_yaml();
         let (name, labels) = (name.clone(), Labels::new());
@@ -110,7 +156,7 @@ impl Access<'_> {
 
     fn document(&self, cas: &str, cert: String, key: String) -> Kubeconfig {
         let spec = &self.kubeconfig.spec;
-        let base = self.url();
+        let base = self.entrance.url.clone();
         let workspace = spec.target_workspace.as_deref().filter(|it| !it.is_empty());
         let workspace = workspace.unwrap_or(ROOT);
         let default = format!("{}/clusters/{workspace}", base.trim_end_matches('/'));
@@ -137,14 +183,6 @@ impl Access<'_> {
                 cert: Credential::Inline(cert),
                 key: Credential::Inline(key),
             }],
-        }
-    }
-
-    fn url(&self) -> String {
-        match self.server {
-            KubeconfigServer::RootShard => names::root_shard_url(self.root),
-            KubeconfigServer::Shard(shard) => names::shard_url(shard),
-            KubeconfigServer::FrontProxy(proxy) => front_proxy_url(proxy, self.root),
         }
     }
 }

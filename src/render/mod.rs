@@ -54,6 +54,7 @@ mod virtual_workspace;
 #[cfg(test)]
 mod tests;
 
+pub use kubeconfig::Entrance;
 pub use mounts::{Mount, Mounts, mounts};
 pub use observed::Observed;
 pub use rendered::{Absence, Item, Rendered, Stage, Waiting};

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::support::{CommandOutput, Server, TestEnv};
+use crate::support::{CommandOutput, Server, TestEnv, eventually, installation, self_signed};
 
 /// Runs `openssl` with the words of `line` and answers with what it printed.
 fn openssl(env: &TestEnv, line: &str) -> String {
@@ -298,4 +298,87 @@ fn the_operators_object_asks_for_what_was_asked() {
          target:\n    frontProxyRef:\n      name: front\n  targetWorkspace: root:a\n  username: ci\n  \
          groups:\n  - x\n  validity: 720h\n  secretRef:\n    name: ci\n"
     );
+}
+
+#[test]
+fn a_cluster_knows_the_ca_and_the_server() {
+    let env = TestEnv::new();
+    env.write("demo/issuer.json", self_signed().to_string());
+    for (number, object) in installation().iter().enumerate() {
+        env.write(format!("demo/{number}.json"), object.to_string());
+    }
+    let server = Server::start_with(&["--manifests", env.path("demo").to_str().unwrap()]);
+    let secrets = server.data_dir().join("namespaces/demo/secrets");
+    let needed =
+        ["root-client-ca", "root-front-server", "root-server-ca", "one-server", "cache-ca"];
+    for name in needed {
+        let file = secrets.join(name).join("tls.crt");
+        eventually(name, || file.exists().then_some(()));
+    }
+    let admin = server.data_dir().join("admin.kubeconfig");
+    let admin = admin.to_str().unwrap();
+    let create = |line: &str| create(&env, &format!("{line} --kubeconfig {admin}"));
+    let on_plane = |line: &str| create(&format!("{line} --context control -n demo"));
+
+    // What users of a front-proxy need comes from the root shard.
+    let said =
+        on_plane("alice --target frontproxy/front -W root:org --group a --output-file alice");
+    assert_eq!(said.code, Some(0), "{said}");
+    assert!(said.stderr.contains("chain     verified: signed by `CN=root-client-ca`\n"), "{said}");
+    assert!(said.stderr.contains("names     verified: the server's certificate is for "), "{said}");
+    let url = kubectl_says(&env, "alice", "{.clusters[?(@.name==\"default\")].cluster.server}");
+    assert_eq!(url, "https://kcp.example.com:6443/clusters/root:org");
+    for (path, file) in [
+        ("{.users[0].user.client-certificate-data}", "user.crt"),
+        ("{.clusters[0].cluster.certificate-authority-data}", "server-ca.crt"),
+    ] {
+        env.write(file, STANDARD.decode(kubectl_says(&env, "alice", path)).unwrap());
+    }
+    let path = |name: &str| secrets.join(name).to_str().unwrap().to_owned();
+    for (ca, leaf) in [
+        (path("root-client-ca/tls.crt"), "user.crt".to_owned()),
+        ("server-ca.crt".to_owned(), path("root-front-server/tls.crt")),
+    ] {
+        openssl(&env, &format!("verify -partial_chain -CAfile {ca} {leaf}"));
+    }
+
+    // The namespace goes into the Secret, so that it is where the target is.
+    let secret = on_plane("bob --target shard/one -o secret").success();
+    env.write("bob.yaml", secret);
+    let mut kubectl = env.command("kubectl");
+    kubectl.args(["--kubeconfig", admin, "--context", "control", "apply", "--validate=false"]);
+    CommandOutput::of(kubectl.args(["-f", "bob.yaml"])).success();
+    let path = "/api/v1/namespaces/demo/secrets/bob";
+    assert!(server.admin().get(path).object(200)["data"]["kubeconfig"].is_string());
+    let said = on_plane("carol --target cacheserver/cache");
+    assert!(
+        said.stdout.contains("https://cache-cache-server.demo.svc.cluster.local:6443"),
+        "{said}"
+    );
+    assert!(said.stderr.contains("groups    kcpctl:reader\n"), "{said}");
+
+    for (refused, says) in [
+        (
+            on_plane("x --target frontproxy/other"),
+            "error: there is no FrontProxy `other` in the namespace `demo`\n\
+             hint: there are in that namespace: RootShard/root, Shard/one, FrontProxy/front, \
+             CacheServer/cache\n",
+        ),
+        (
+            create("x --target shard/one --context control -n elsewhere"),
+            "error: there is no Shard `one` in the namespace `elsewhere`\n\
+             hint: there is no server at all in the namespace `elsewhere`: name another with \
+             `--namespace`\n",
+        ),
+        (
+            on_plane("x --target shard/one --server https://other.example.com"),
+            "hint: have the server's certificate cover this name, or name another URL with \
+             `--server`\n",
+        ),
+        (on_plane("x --target shard/one --data-dir data"), "cannot be used with"),
+        (on_plane("x --target shard/one -o manifest"), "flags that name a CA out\n"),
+    ] {
+        assert!(refused.code.is_some_and(|it| it > 0) && refused.stdout.is_empty(), "{refused}");
+        assert!(refused.stderr.contains(says), "`{says}` in {refused}");
+    }
 }

@@ -37,6 +37,11 @@ pub(crate) struct NamespaceArgs {
 const DEFAULT: &str = "default";
 
 impl ClusterArgs {
+    /// Whether either is named.
+    pub(crate) fn is_any(&self) -> bool {
+        self.kubeconfig.is_some() || self.context.is_some()
+    }
+
     /// A client of the cluster that the flags and the environment lead to. Nothing is sent yet.
     pub(crate) async fn client(self) -> Result<ClusterClient, CliError> {
         let Self { kubeconfig, context } = self;

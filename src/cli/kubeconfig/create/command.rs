@@ -7,12 +7,15 @@ use std::time::{Duration, SystemTime};
 
 use clap::builder::OsStringValueParser;
 
+use super::cluster;
 use super::output::{self, Destination, Form};
 use super::proof::{self, Proof};
 use super::signing::{Signing, SigningArgs};
 use super::verify;
 use crate::api;
+use crate::cli::args::ClusterArgs;
 use crate::cli::completions::names;
+use crate::cli::runtime::block_on;
 use crate::error::{CliError, Kind};
 use crate::kubeconfig::{
     Access, Credential, Request, ServerUrl, Target, TargetKind, Workspace, is_object_name,
@@ -32,9 +35,11 @@ const VALIDITY_MIN: Duration = Duration::from_secs(3600);
 /// the names that it is for. `--verify` then connects with exactly what was written
 /// and says whom the server sees.
 ///
-/// The CA comes from the data directory of `kcpctl cache serve`, from files, or from
-/// a Secret. `-o manifest` needs none: it writes the operator's Kubeconfig object,
-/// and the operator signs (it adds the group `kubeconfig:NAME` of its own accord).
+/// The CA comes from the data directory of `kcpctl cache serve`, from files, from a
+/// Secret, or with `--context` or `--kubeconfig` from the cluster that the target is
+/// in, which then also knows the URL. `-o manifest` needs none: it writes the
+/// operator's Kubeconfig object, and the operator signs (it adds the group
+/// `kubeconfig:NAME` of its own accord).
 ///
 /// Without `--group` a user of a cache server may read it (`kcpctl:reader`), and a
 /// user of anything else has no group. A certificate cannot be called back: prefer a
@@ -70,8 +75,8 @@ pub(crate) struct CreateArgs {
 
     /// URL of the server, without a workspace
     ///
-    /// Known by itself for the cache server of a data directory, and with
-    /// `--namespace` for anything but a front-proxy: its Service.
+    /// Known by itself for the cache server of a data directory, for the target in a
+    /// cluster, and with `--namespace` for anything but a front-proxy: its Service.
     #[arg(long, value_name = "URL")]
     server: Option<ServerUrl>,
 
@@ -81,6 +86,9 @@ pub(crate) struct CreateArgs {
 
     #[command(flatten)]
     signing: SigningArgs,
+
+    #[command(flatten)]
+    cluster: ClusterArgs,
 
     /// What to write
     #[arg(
@@ -142,6 +150,10 @@ Examples:
     --target frontproxy/front --server https://kcp.example.com:6443 -W root:org \\
     --group team-a --ca-secret - -o secret | kubectl apply -f -
 
+  # The same, with the CA and the URL as they are in the cluster
+  kcpctl kubeconfig create alice --context prod -n demo --target frontproxy/front -W root:org \\
+    --group team-a -o secret | kubectl apply -f -
+
   # The same as an object, for the operator to sign
   kcpctl kubeconfig create alice --target frontproxy/front -W root:org --group team-a -o manifest";
 
@@ -194,6 +206,7 @@ pub(in crate::cli::kubeconfig) fn run(args: CreateArgs) -> Result<(), CliError> 
         server,
         namespace,
         signing,
+        cluster,
         output: form,
         secret_name,
         output_file,
@@ -203,14 +216,13 @@ pub(in crate::cli::kubeconfig) fn run(args: CreateArgs) -> Result<(), CliError> 
         set_current_context,
         verify: asks_server,
     } = args;
-    let namespace = namespace.as_deref();
     let user = user.unwrap_or_else(|| name.clone());
     let secret = secret_name.as_deref().unwrap_or(&name);
     let destination = Destination::choose(output_file, merge, force, rename, set_current_context)?;
     if form == Form::Manifest {
         let request = Request {
             name: &name,
-            namespace,
+            namespace: namespace.as_deref(),
             target: &target,
             workspace: workspace.as_ref(),
             user: &user,
@@ -225,7 +237,15 @@ pub(in crate::cli::kubeconfig) fn run(args: CreateArgs) -> Result<(), CliError> 
         TargetKind::CacheServer if groups.is_empty() => vec![GROUP_READER.to_owned()],
         _ => groups,
     };
-    let signing = signing.load(&target)?;
+    let (signing, namespace) = if cluster.is_any() {
+        let server_ca = signing.server_ca()?;
+        let load = cluster::load(cluster, namespace.as_deref(), &target, server_ca);
+        let (signing, namespace) = block_on(load)?;
+        (signing, Some(namespace))
+    } else {
+        (signing.load(&target)?, namespace)
+    };
+    let namespace = namespace.as_deref();
     let server = server_url(server, &target, namespace, &signing)?;
     let now = SystemTime::now();
     let issued = issue(&signing, &user, &groups, validity.map(|it| it.span), now)?;
@@ -298,7 +318,8 @@ impl CreateArgs {
             );
         }
         if self.output == Form::Manifest {
-            if self.verify || self.signing.is_any() || self.server.is_some() {
+            let signs = self.signing.is_any() || self.cluster.is_any();
+            if self.verify || signs || self.server.is_some() {
                 return usage(
                     "with `-o manifest` the operator signs, and knows the server".to_owned(),
                     "leave `--verify`, `--server` and the flags that name a CA out",
@@ -324,9 +345,7 @@ fn server_url(
     if let Some(url) = named {
         return Ok(url);
     }
-    if target.kind == TargetKind::CacheServer
-        && let Some(url) = &signing.url
-    {
+    if let Some(url) = &signing.url {
         return Ok(url.clone());
     }
     let service = namespace.and_then(|namespace| target.service_url(namespace));

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use anyhow::Context;
 
 use crate::error::{CliError, Kind};
-use crate::kubeconfig::{Credential, Kubeconfig, Target};
+use crate::kubeconfig::{Credential, Kubeconfig, Target, TargetKind};
 use crate::pki::{Certificate, San, pem, verify_client, verify_server};
 use crate::term;
 
@@ -60,7 +60,7 @@ impl Proof {
             ("valid", certificate.validity.to_string()),
             ("chain", format!("verified: signed by `{}`", certificate.issuer)),
         ];
-        let names = names(&kubeconfig, signing, now)?;
+        let names = names(&kubeconfig, target, signing, now)?;
         let shows_names = names.is_some();
         lines.extend(names.map(|says| ("names", says)));
         Ok(Self { lines, certificate, shows_names })
@@ -85,6 +85,7 @@ pub(super) fn line(what: &str, says: &str) {
 /// What is known of the names in the server's certificate; none if it is not here.
 fn names(
     kubeconfig: &Kubeconfig,
+    target: &Target,
     signing: &Signing,
     now: SystemTime,
 ) -> Result<Option<String>, CliError> {
@@ -105,7 +106,12 @@ fn names(
     for cluster in &kubeconfig.clusters {
         let host = host_of(&cluster.server);
         let refused = |cause: anyhow::Error| {
-            config(cause).hint("start the server with `--tls-san` for this name, or name another URL with `--server`")
+            let cover = if target.kind == TargetKind::CacheServer {
+                "start the server with `--tls-san` for this name"
+            } else {
+                "have the server's certificate cover this name"
+            };
+            config(cause).hint(format!("{cover}, or name another URL with `--server`"))
         };
         let san: San = host
             .parse()

@@ -23,11 +23,11 @@ pub(super) struct SigningArgs {
     /// Data directory of `kcpctl cache serve`: its client CA signs
     ///
     /// Taken by itself if `.kcpctl` is one and nothing else is named.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["ca_cert", "ca_secret"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["ca_cert", "ca_secret", "kubeconfig", "context"])]
     pub(super) data_dir: Option<PathBuf>,
 
     /// Certificate of the CA that the server believes clients of
-    #[arg(long, value_name = "FILE", requires = "ca_key", conflicts_with = "ca_secret")]
+    #[arg(long, value_name = "FILE", requires = "ca_key", conflicts_with_all = ["ca_secret", "kubeconfig", "context"])]
     pub(super) ca_cert: Option<PathBuf>,
 
     /// Private key of that CA
@@ -38,7 +38,7 @@ pub(super) struct SigningArgs {
     ///
     /// `tls.crt` and `tls.key` sign; `ca.crt`, if there, vouches for the server. With
     /// kcp-operator it is `<root shard>-client-ca`, and `<cache server>-ca` for a cache server.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["kubeconfig", "context"])]
     pub(super) ca_secret: Option<PathBuf>,
 
     /// CA that vouches for the server, where the sources above do not hold it
@@ -66,10 +66,15 @@ impl SigningArgs {
         [data_dir, ca_cert, ca_key, ca_secret, server_ca].into_iter().any(Option::is_some)
     }
 
+    /// The CA of the server that is named beside whatever names the one that signs.
+    pub(super) fn server_ca(&self) -> Result<Option<String>, CliError> {
+        self.server_ca.as_deref().map(certificates).transpose()
+    }
+
     /// Reads the CA for users of `target`.
     pub(super) fn load(self, target: &Target) -> Result<Signing, CliError> {
-        let Self { data_dir, ca_cert, ca_key, ca_secret, server_ca } = self;
-        let server_ca = server_ca.map(|path| certificates(&path)).transpose()?;
+        let server_ca = self.server_ca()?;
+        let Self { data_dir, ca_cert, ca_key, ca_secret, .. } = self;
         if let (Some(cert), Some(key)) = (ca_cert, ca_key) {
             let authority = authority(&cert, &read(&cert)?, &key, &read(&key)?)?;
             let server_ca_pem = server_ca.map_or_else(|| same_ca(&authority, target), Ok)?;
@@ -79,18 +84,22 @@ impl SigningArgs {
             return from_secret(&path, server_ca, target);
         }
         match data_dir {
-            Some(dir) => from_data_dir(&dir, server_ca),
+            Some(dir) => from_data_dir(&dir, server_ca, target),
             None if Path::new(DATA_DIR).join("client-ca.key").exists() => {
-                from_data_dir(Path::new(DATA_DIR), server_ca)
+                from_data_dir(Path::new(DATA_DIR), server_ca, target)
             }
             None => Err(CliError::new(Kind::Usage, anyhow::anyhow!("no CA is named that could sign"))
-                .hint("name one with `--data-dir`, with `--ca-cert` and `--ca-key`, or with `--ca-secret`")
+                .hint("name one with `--data-dir`, with `--ca-cert` and `--ca-key`, with `--ca-secret`, or with the `--context` of a cluster")
                 .hint("or let the operator sign: `-o manifest`")),
         }
     }
 }
 
-fn from_data_dir(dir: &Path, server_ca: Option<String>) -> Result<Signing, CliError> {
+fn from_data_dir(
+    dir: &Path,
+    server_ca: Option<String>,
+    target: &Target,
+) -> Result<Signing, CliError> {
     let [cert, key] = ["client-ca.crt", "client-ca.key"].map(|name| dir.join(name));
     let is_data_dir = cert.exists() && key.exists();
     if !is_data_dir {
@@ -116,6 +125,7 @@ fn from_data_dir(dir: &Path, server_ca: Option<String>) -> Result<Signing, CliEr
     let url = files::read_text_if_any(&admin, FILE_LEN_MAX)
         .map_err(|error| CliError::new(Kind::Config, error))?
         .and_then(|text| Kubeconfig::from_yaml(&text).ok())
+        .filter(|_| target.kind == TargetKind::CacheServer)
         .and_then(|it| it.cluster("cache")?.server.parse().ok());
     Ok(Signing { authority, server_ca_pem, serving_pem, url })
 }
