@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Control, everything};
-use crate::model::{ClusterName, Revision, ShardName};
+use crate::model::{ClusterName, ResourceType, Revision, ShardName};
 use crate::server::handler::now;
 use crate::server::plan::control::{self as plan, Deleted, FOREGROUND, ORPHAN, Propagation};
 use crate::server::plan::{Subject, Value as Planned};
@@ -42,9 +42,10 @@ pub async fn run(view: Arc<View>, control: Arc<Control>, shutdown: Shutdown) {
 /// Collects what there is to collect. Says whether all went well.
 async fn settle(view: &View, control: &Control) -> bool {
     let mut is_well = true;
+    let served = served(control);
     loop {
         let objects = objects(view, control);
-        let steps = steps(&objects);
+        let steps = steps(&objects, &served);
         let mut moved = false;
         for (at, step) in steps {
             match take(view, control, &objects[at], step).await {
@@ -86,6 +87,14 @@ enum Step {
 impl Object {
     fn uid(&self) -> &str {
         self.tree["metadata"]["uid"].as_str().unwrap_or_default()
+    }
+
+    /// The types of its owners, such as `v1` and `Secret`.
+    fn owner_types(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.tree["metadata"]["ownerReferences"].as_array();
+        all.into_iter()
+            .flatten()
+            .filter_map(|it| Some((it["apiVersion"].as_str()?, it["kind"].as_str()?)))
     }
 
     fn owners(&self) -> impl Iterator<Item = (&str, bool)> {
@@ -130,8 +139,17 @@ fn objects(view: &View, control: &Control) -> Vec<Object> {
     objects
 }
 
+/// The types that can be known to be there or not, as owners are named by them.
+fn served(control: &Control) -> HashSet<(String, String)> {
+    let names = |it: &ResourceType| {
+        let versions = it.versions.iter();
+        versions.map(|version| (it.api_version(&version.name), it.kind.clone())).collect::<Vec<_>>()
+    };
+    control.types().flat_map(names).collect()
+}
+
 /// What is to be done now, at most one step an object.
-fn steps(objects: &[Object]) -> Vec<(usize, Step)> {
+fn steps(objects: &[Object], served: &HashSet<(String, String)>) -> Vec<(usize, Step)> {
     let by_uid: HashMap<&str, &Object> = objects.iter().map(|it| (it.uid(), it)).collect();
     let leaving: HashSet<&str> = objects
         .iter()
@@ -161,12 +179,17 @@ fn steps(objects: &[Object]) -> Vec<(usize, Step)> {
         if !orphaned.is_empty() {
             return Some(Step::Disown(orphaned));
         }
+        // Of an owner elsewhere nobody here can say that it is gone.
+        let is_foreign = |(version, kind): (&str, &str)| {
+            !served.contains(&(version.to_owned(), kind.to_owned()))
+        };
+        let knows_owners = !object.owner_types().any(is_foreign);
         let lost: Vec<&&str> = owners.iter().filter(|it| owner(it).is_none()).collect();
         let stays = owners.iter().filter_map(owner).any(|it| !it.waits_for(FOREGROUND));
-        if !owners.is_empty() && !stays && !object.is_leaving() {
+        if knows_owners && !owners.is_empty() && !stays && !object.is_leaving() {
             return Some(Step::Delete);
         }
-        if !lost.is_empty() && stays {
+        if knows_owners && !lost.is_empty() && stays {
             return Some(Step::Disown(lost.into_iter().map(|it| (*it).to_owned()).collect()));
         }
         let depends = |it: &&Object| it.owners().any(|(uid, _)| uid == object.uid());
@@ -269,9 +292,19 @@ mod tests {
         }
     }
 
+    fn steps(objects: &[Object]) -> Vec<(usize, Step)> {
+        super::steps(objects, &HashSet::from([("v1".to_owned(), "Secret".to_owned())]))
+    }
+
     fn owned_by(uids: &[&str]) -> Value {
-        let all: Vec<_> =
-            uids.iter().map(|it| json!({ "uid": it, "blockOwnerDeletion": true })).collect();
+        let all: Vec<_> = uids
+            .iter()
+            .map(|it| {
+                json!({
+                    "apiVersion": "v1", "kind": "Secret", "uid": it, "blockOwnerDeletion": true,
+                })
+            })
+            .collect();
         json!({ "ownerReferences": all })
     }
 
@@ -289,6 +322,17 @@ mod tests {
             object("secrets", "n/half", &owned_by(&["gone", "n/owner"])),
         ];
         assert_eq!(steps(&all), [(3, Step::Delete), (4, Step::Disown(vec!["gone".to_owned()]))]);
+    }
+
+    #[test]
+    fn what_is_owned_by_something_of_elsewhere_stays() {
+        let mut of_pod = owned_by(&["gone"]);
+        of_pod["ownerReferences"][0]["kind"] = "Pod".into();
+        assert_eq!(steps(&[object("secrets", "n/of-pod", &of_pod)]), []);
+        let mut leaving = leaving(FOREGROUND);
+        leaving["ownerReferences"] = of_pod["ownerReferences"].take();
+        let alone = [object("secrets", "n/of-pod", &leaving)];
+        assert_eq!(steps(&alone), [(0, Step::Release(FOREGROUND))]);
     }
 
     #[test]
