@@ -7,9 +7,6 @@
 use std::sync::OnceLock;
 
 use kube::CustomResourceExt;
-use kube::core::schema::StructuralSchemaRewriter;
-use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::object::Kind;
@@ -89,24 +86,6 @@ pub fn crd(kind: Kind) -> Value {
     MADE[index].get_or_init(|| made(kind)).clone()
 }
 
-/// The schema of a type of Kubernetes' own, as a definition of it would have it.
-pub fn kubernetes_schema<T: JsonSchema>() -> Value {
-    let settings = SchemaSettings::openapi3().with(|it| {
-        it.inline_subschemas = true;
-        it.meta_schema = None;
-    });
-    let generator = settings.with_transform(StructuralSchemaRewriter).into_generator();
-    let mut schema =
-        serde_json::to_value(generator.into_root_schema_for::<T>()).unwrap_or_default();
-    foreign(&mut schema, "", true);
-    if let Some(map) = schema.as_object_mut() {
-        map.remove("required");
-        map.remove("title");
-    }
-    schema["properties"]["metadata"] = json!({ "type": "object" });
-    schema
-}
-
 fn made(kind: Kind) -> Value {
     let crd = match kind {
         Kind::CacheServer => CacheServer::crd(),
@@ -177,7 +156,7 @@ fn own(schema: &mut Value, name: &str) {
 
 /// Finishes a schema of Kubernetes' own. In a definition it has no descriptions, which would
 /// make that too large to be annotated.
-fn foreign(schema: &mut Value, name: &str, describes: bool) {
+pub(super) fn foreign(schema: &mut Value, name: &str, describes: bool) {
     plain(schema);
     if let Some(map) = schema.as_object_mut().filter(|_| !describes) {
         map.remove("description");
@@ -287,7 +266,7 @@ fn conditions(schema: &mut Value) {
     });
 }
 
-fn properties(schema: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
+pub(super) fn properties(schema: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
     schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(Map::iter_mut)
 }
 

@@ -35,6 +35,7 @@ mod object;
 mod places;
 mod read;
 mod root_shard;
+mod schema;
 mod shard;
 pub(crate) mod text;
 mod version;
@@ -53,7 +54,7 @@ pub use common::{
     KeyEncoding, KeyRotation, LoggingSpec, Metadata, ObjectReference, PodSpecTemplate, PodTemplate,
     RootShardReference, ServiceSpecTemplate, ServiceTemplate,
 };
-pub use crd::{crd, is_kubernetes_own, kubernetes_schema};
+pub use crd::{crd, is_kubernetes_own};
 pub use duration::Duration;
 pub use front_proxy::{
     AuthSpec, FrontProxy, FrontProxySpec, FrontProxyStatus, OidcCaFile, OidcConfig, PathMapping,
@@ -72,6 +73,7 @@ pub use root_shard::{
     EmbeddedCache, RootShard, RootShardCache, RootShardProxySpec, RootShardSpec, RootShardStatus,
     ShardReference,
 };
+pub use schema::{certificate_schema, issuer_schema, kubernetes_schema};
 pub use shard::{
     AuditPolicy, AuditSpec, AuditWebhook, AuditWebhookMode, AuthorizationSpec,
     AuthorizationWebhook, CommonShardSpec, DataKeyReference, Shard, ShardCache, ShardSpec,

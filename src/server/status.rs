@@ -454,7 +454,11 @@ impl Problem {
         Self {
             field: field.to_owned(),
             reason: "FieldValueRequired",
-            text: format!("Required value: {why}"),
+            text: if why.is_empty() {
+                "Required value".to_owned()
+            } else {
+                format!("Required value: {why}")
+            },
         }
     }
 }

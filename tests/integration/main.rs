@@ -19,6 +19,7 @@ mod cluster_views;
 mod completions;
 mod contract;
 mod control;
+mod control_applies;
 mod control_files;
 mod control_kills;
 mod control_kinds;

@@ -36,6 +36,8 @@ pub struct Rules {
     pub complete: fn(&mut Value),
     /// What is wrong with an object.
     pub check: Check,
+    /// What is wrong with a change of one.
+    pub fixed: fn(&Value, &Value) -> Vec<Problem>,
     /// Whether an object holds others, which go before it does.
     pub is_container: bool,
     /// What an object is made of.
@@ -201,6 +203,7 @@ pub fn update(
         metadata.set(Field::ManagedFields, owners);
     }
     let mut problems = validate::metadata(&metadata);
+    problems.extend((rules.fixed)(&before, &tree));
     problems.extend(wrong(rules, &tree));
     problems.extend(finalizers(&metadata, &kept));
     if !problems.is_empty() {

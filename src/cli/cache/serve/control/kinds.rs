@@ -15,6 +15,7 @@ use crate::model::fields;
 use crate::model::{Access, Column, ColumnKind, NameRule, ResourceType, Version, builtin};
 use crate::server::control::Kind;
 use crate::server::plan::control::{Check, Rules, Wrong};
+use crate::server::status::Problem;
 
 /// A type of Kubernetes or cert-manager.
 struct Row {
@@ -27,8 +28,8 @@ struct Row {
     /// Whether the server numbers what it asks for, and keeps its status apart.
     reconciled: bool,
     columns: &'static [(&'static str, ColumnKind, &'static str)],
-    /// Makes the schema, if it is known.
-    schema: Option<fn() -> Value>,
+    /// Makes the schema.
+    schema: fn() -> Value,
     description: &'static str,
 }
 
@@ -58,7 +59,7 @@ const ROWS: [Row; 11] = [
         namespaced: false,
         reconciled: false,
         columns: &[("Status", Text, ".status.phase"), AGE],
-        schema: Some(api::kubernetes_schema::<core::Namespace>),
+        schema: api::kubernetes_schema::<core::Namespace>,
         description: "A place for the objects of one installation.",
     },
     Row {
@@ -70,7 +71,7 @@ const ROWS: [Row; 11] = [
         namespaced: true,
         reconciled: false,
         columns: &[("Type", Text, ".type"), ("Data", Count, ".data"), AGE],
-        schema: Some(api::kubernetes_schema::<core::Secret>),
+        schema: api::kubernetes_schema::<core::Secret>,
         description: "Keys, certificates and kubeconfigs.",
     },
     Row {
@@ -82,7 +83,7 @@ const ROWS: [Row; 11] = [
         namespaced: true,
         reconciled: false,
         columns: &[("Data", Count, ".data"), AGE],
-        schema: Some(api::kubernetes_schema::<core::ConfigMap>),
+        schema: api::kubernetes_schema::<core::ConfigMap>,
         description: "Files that servers read.",
     },
     Row {
@@ -99,7 +100,7 @@ const ROWS: [Row; 11] = [
             ("Port", Integer, ".spec.ports[0].port"),
             AGE,
         ],
-        schema: Some(api::kubernetes_schema::<core::Service>),
+        schema: api::kubernetes_schema::<core::Service>,
         description: "A name under which servers are reached.",
     },
     Row {
@@ -117,7 +118,7 @@ const ROWS: [Row; 11] = [
             ("Object", Pair, ".involvedObject.kind/.involvedObject.name"),
             ("Message", Text, ".message"),
         ],
-        schema: Some(api::kubernetes_schema::<core::Event>),
+        schema: api::kubernetes_schema::<core::Event>,
         description: "Something that has happened to an object.",
     },
     Row {
@@ -134,7 +135,7 @@ const ROWS: [Row; 11] = [
             ("Available", Integer, ".status.availableReplicas"),
             AGE,
         ],
-        schema: Some(api::kubernetes_schema::<apps::Deployment>),
+        schema: api::kubernetes_schema::<apps::Deployment>,
         description: "Pods of one server. Nothing here runs them.",
     },
     Row {
@@ -150,7 +151,7 @@ const ROWS: [Row; 11] = [
             ("Max Unavailable", Text, ".spec.maxUnavailable"),
             AGE,
         ],
-        schema: Some(api::kubernetes_schema::<policy::PodDisruptionBudget>),
+        schema: api::kubernetes_schema::<policy::PodDisruptionBudget>,
         description: "How many pods of one server may be away.",
     },
     Row {
@@ -162,7 +163,7 @@ const ROWS: [Row; 11] = [
         namespaced: true,
         reconciled: true,
         columns: &[READY, AGE],
-        schema: None,
+        schema: api::issuer_schema,
         description: "Who signs certificates of one namespace.",
     },
     Row {
@@ -174,7 +175,7 @@ const ROWS: [Row; 11] = [
         namespaced: false,
         reconciled: true,
         columns: &[READY, AGE],
-        schema: None,
+        schema: api::issuer_schema,
         description: "Who signs certificates of all namespaces.",
     },
     Row {
@@ -186,7 +187,7 @@ const ROWS: [Row; 11] = [
         namespaced: true,
         reconciled: true,
         columns: &[READY, ("Secret", Text, ".spec.secretName"), AGE],
-        schema: None,
+        schema: api::certificate_schema,
         description: "A certificate that is to be in a Secret.",
     },
     Row {
@@ -198,7 +199,7 @@ const ROWS: [Row; 11] = [
         namespaced: true,
         reconciled: false,
         columns: &[("Holder", Text, ".spec.holderIdentity"), AGE],
-        schema: Some(api::kubernetes_schema::<coordination::Lease>),
+        schema: api::kubernetes_schema::<coordination::Lease>,
         description: "Who of several does the work.",
     },
 ];
@@ -253,6 +254,7 @@ fn plain() -> Rules {
         has_generation: false,
         complete: |_| {},
         check: Box::new(|_| Vec::new()),
+        fixed: |_, _| Vec::new(),
         is_container: false,
         structure: Structure::any_object().clone(),
     }
@@ -327,10 +329,21 @@ impl Row {
             "Secret" => secret,
             _ => |_: &mut Value| {},
         };
-        let schema = self.schema.map(|make| make());
-        let structure = match &schema {
-            Some(schema) => structure(schema),
-            None => Structure::any_object().clone(),
+        let fixed = match self.kind {
+            "ConfigMap" => fixed,
+            "Secret" => fixed_secret,
+            _ => |_: &Value, _: &Value| Vec::new(),
+        };
+        let schema = (self.schema)();
+        let structure = structure(&schema);
+        let wrong = flaws(structure.clone());
+        let check: Check = match self.kind {
+            "Secret" => Box::new(move |tree| {
+                let mut all = wrong(tree);
+                all.extend(missing_keys(tree));
+                all
+            }),
+            _ => wrong,
         };
         Kind {
             resource: ResourceType {
@@ -346,7 +359,7 @@ impl Row {
                 versions: vec![Version {
                     name: self.version.to_owned(),
                     columns: self.columns.iter().map(column).collect(),
-                    schema: schema.map(Arc::new),
+                    schema: Some(Arc::new(schema)),
                 }],
                 storage_version: self.version.to_owned(),
                 description: self.description.to_owned(),
@@ -357,7 +370,8 @@ impl Row {
             rules: Rules {
                 has_generation: self.reconciled,
                 complete,
-                check: flaws(structure.clone()),
+                check,
+                fixed,
                 structure,
                 is_container: self.kind == "Namespace",
             },
@@ -406,6 +420,45 @@ fn secret(tree: &mut Value) {
     if tree["type"].is_null() {
         tree["type"] = "Opaque".into();
     }
+}
+
+/// What a Secret of a certificate cannot be without.
+fn missing_keys(tree: &Value) -> Vec<Wrong> {
+    if tree["type"] != "kubernetes.io/tls" {
+        return Vec::new();
+    }
+    let missing = |key: &&str| tree["data"].get(*key).is_none();
+    let wrong = |key| Wrong { path: format!("data[{key}]"), message: "is required".to_owned() };
+    ["tls.crt", "tls.key"].into_iter().filter(missing).map(wrong).collect()
+}
+
+/// What may not change any more in what says of itself that it does not.
+fn fixed(before: &Value, after: &Value) -> Vec<Problem> {
+    const WHY: &str = "field is immutable when `immutable` is set";
+
+    if before["immutable"] != true {
+        return Vec::new();
+    }
+    let is_empty = |it: &Value| it.as_object().is_none_or(Map::is_empty);
+    let same = |name: &str| {
+        let (before, after) = (&before[name], &after[name]);
+        before == after || is_empty(before) && is_empty(after)
+    };
+    let mut problems = Vec::new();
+    if after["immutable"] != true {
+        problems.push(Problem::forbidden("immutable", WHY));
+    }
+    let changed = ["data", "binaryData"].into_iter().filter(|it| !same(it));
+    problems.extend(changed.map(|it| Problem::forbidden(it, WHY)));
+    problems
+}
+
+/// The same for a Secret, of which nobody may say that it is something else.
+fn fixed_secret(before: &Value, after: &Value) -> Vec<Problem> {
+    let (old, new) = (&before["type"], &after["type"]);
+    let changed =
+        (old != new).then(|| Problem::invalid("type", &new.to_string(), "field is immutable"));
+    changed.into_iter().chain(fixed(before, after)).collect()
 }
 
 /// The members of a map in `of`, which is made if it is not there; none if it is no map.
