@@ -144,3 +144,45 @@ fn code(error: &watcher::Error) -> Option<u16> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+
+    use super::*;
+
+    fn refused(code: u16) -> watcher::Error {
+        watcher::Error::WatchError(Box::new(kube::core::Status {
+            code,
+            ..kube::core::Status::default()
+        }))
+    }
+
+    #[test]
+    fn what_is_absent_is_told_once_each_time() {
+        let mut watches = Watches {
+            told: stream::pending().boxed(),
+            types: 2,
+            initial: BTreeMap::new(),
+            known: BTreeSet::new(),
+            absent: BTreeSet::new(),
+            complaints: BTreeMap::new(),
+        };
+        let nothing = |news: Option<News>| matches!(news, Some(News::All(all)) if all.is_empty());
+        // Made of nothing, or of one namespace only.
+        for (watched, code) in [(Watched::Certificate, 404), (Watched::ClusterIssuer, 403)] {
+            assert!(nothing(watches.hear(watched, Err(refused(code)))));
+            assert!(watches.hear(watched, Err(refused(code))).is_none());
+        }
+        assert!(watches.is_synced());
+        // It comes, and goes again.
+        assert!(watches.hear(Watched::Certificate, Ok(Event::Init)).is_none());
+        assert!(nothing(watches.hear(Watched::Certificate, Ok(Event::InitDone))));
+        assert!(nothing(watches.hear(Watched::Certificate, Err(refused(404)))));
+        // Whoever may not look does not know, and sources must be there.
+        let source = Watched::Source(crate::api::Kind::Shard);
+        for (watched, code) in [(Watched::Secret, 403), (source, 404), (Watched::Issuer, 500)] {
+            assert!(watches.hear(watched, Err(refused(code))).is_none(), "{watched:?} {code}");
+        }
+    }
+}

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use kcpctl::api::{PRODUCTION, PROFILE_ANNOTATION};
 use kcpctl::pki::{Certificate, Key, pem};
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom as _, IteratorRandom as _};
@@ -156,12 +157,14 @@ fn extra(host: u8) -> Value {
 }
 
 /// Makes something wrong of an object that is rendered.
-fn damage(kind: &str) -> Value {
-    match kind {
+fn damage(of: &Live) -> Value {
+    match of.kind() {
         // How many replicas there are may be somebody else's business, and stays.
         "Deployment" => json!({ "spec": { "template": { "spec": null } } }),
         "Service" => json!({ "spec": { "ports": [], "selector": { "app": "other" } } }),
         "Certificate" => json!({ "spec": { "duration": "1m", "secretName": "other" } }),
+        // It may not be without its keys.
+        "Secret" if of.tree["type"] == "kubernetes.io/tls" => json!({ "data": { "tls.crt": "" } }),
         "ConfigMap" | "Secret" => json!({ "data": null }),
         _ => json!({ "metadata": { "labels": null } }),
     }
@@ -198,7 +201,9 @@ impl Drop for Story {
 impl Story {
     fn new(seed: u64) -> Self {
         let env = TestEnv::new();
-        let [cache, root, one, front, views, dev] = installation();
+        let [cache, root, one, mut front, views, dev] = installation();
+        front["metadata"]["annotations"] = json!({ PROFILE_ANNOTATION: PRODUCTION });
+        front["spec"]["replicas"] = 2.into();
         let files: BTreeMap<_, _> = [
             ("issuer", self_signed()),
             ("cache", cache),
@@ -334,12 +339,27 @@ impl Story {
                     client.delete(&it.path);
                     "deleted"
                 } else {
-                    patch(client, &it.path, &damage(it.kind()));
+                    patch(client, &it.path, &damage(it));
                     "damaged"
                 };
                 format!("{:?} {how}", it.key())
             }
         }
+    }
+
+    /// Leaves the folder with less than it had, so that something is always collected: an object,
+    /// and what another one has made.
+    fn lose(&mut self) {
+        if self.is_broken {
+            fs::remove_file(self.env.path("demo/broken.yaml")).unwrap();
+            self.is_broken = false;
+        }
+        if self.files.remove("extra").is_some() {
+            fs::remove_file(self.env.path("demo/extra.json")).unwrap();
+        }
+        let front = self.files.get_mut("front").unwrap();
+        front["metadata"].as_object_mut().unwrap().remove("annotations");
+        self.write("front");
     }
 
     /// What a file has made.
@@ -534,10 +554,7 @@ fn killed_at_random_it_ends_where_one_life_with_the_last_folder_would_have() {
     for life in 0..KILLS {
         story.live(life);
     }
-    if story.is_broken {
-        fs::remove_file(story.env.path("demo/broken.yaml")).unwrap();
-        story.is_broken = false;
-    }
+    story.lose();
     story.server.start_again();
     let folder = story.env.path("demo");
     let calm = Server::start_with(&["--manifests", folder.to_str().unwrap()]);

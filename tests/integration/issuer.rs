@@ -307,7 +307,7 @@ fn what_is_not_right_is_put_right() {
     scene.kubectl(&["patch", "secret", "one", "--type=merge", "-p", &patch]).success();
     scene.until_ready("one", 2).verify();
     scene
-        .kubectl(&["patch", "secret", "one", "--type=merge", "-p", r#"{"data":{"tls.crt":null}}"#])
+        .kubectl(&["patch", "secret", "one", "--type=merge", "-p", r#"{"data":{"tls.crt":""}}"#])
         .success();
     scene.until_ready("one", 3).verify();
     scene.kubectl(&["delete", "secret", "one"]).success();
