@@ -265,6 +265,7 @@ impl Wanted {
             all.push(extension(&authority_key_id(issuer)?, false)?);
         }
         all.extend(pointers.access()?);
+        all.extend(pointers.revocation()?);
         if self.names != Names::default() {
             // A holder without a name is known by the others alone.
             let nameless = self.common_name.is_empty()
@@ -272,7 +273,6 @@ impl Wanted {
                 && self.attributes.iter().all(Vec::is_empty);
             all.push(extension(&SubjectAltName(self.names.encode()?), nameless)?);
         }
-        all.extend(pointers.revocation()?);
         Ok(all)
     }
 

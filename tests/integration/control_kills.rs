@@ -536,14 +536,32 @@ fn verify(env: &TestEnv, client: &Client) {
             ["tls.crt", "tls.key", "ca.crt"].map(|it| secret.text(it).unwrap());
         let leaf = Certificate::from_pem(&chain).unwrap().swap_remove(0).0;
         assert!(leaf.has_key(&Key::from_pem(&key).unwrap()), "the key of {name}");
-        let [chain, root] = [("chain", chain), ("root", root)].map(|it| env.write(it.0, it.1));
-        let mut openssl = env.command("openssl");
-        openssl.args(["verify", "-CAfile"]).arg(root).arg("-untrusted").arg(&chain).arg(&chain);
-        let said = CommandOutput::of(&mut openssl);
-        assert_eq!(said.code, Some(0), "{name}: {said}");
+        leads_to(env, name, &[], chain, root);
         verified += 1;
     }
     assert!(verified > 20, "only {verified} certificates");
+
+    // A kubeconfig has what both sides of a connection need.
+    let secret = |name: &str| all.iter().find(|it| (it.kind(), it.name()) == ("Secret", name));
+    let text = |name: &str, key: &str| secret(name).unwrap().text(key).unwrap();
+    let kubeconfig: Value = serde_yaml::from_str(&text("dev-kubeconfig", "kubeconfig")).unwrap();
+    let held = |pointer: &str| decoded(kubeconfig.pointer(pointer).unwrap()).unwrap();
+    let user = held("/users/0/user/client-certificate-data");
+    leads_to(env, "the user", &PARTIAL, user, text("root-client-ca", "tls.crt"));
+    let ca = held("/clusters/0/cluster/certificate-authority-data");
+    leads_to(env, "the server", &PARTIAL, text("root-front-server", "tls.crt"), ca);
+}
+
+/// Has openssl believe in a CA that is no root.
+const PARTIAL: [&str; 1] = ["-partial_chain"];
+
+/// Asks openssl whether a chain leads to a CA.
+fn leads_to(env: &TestEnv, what: &str, how: &[&str], chain: String, ca: String) {
+    let [chain, ca] = [("chain", chain), ("ca", ca)].map(|it| env.write(it.0, it.1));
+    let mut openssl = env.command("openssl");
+    openssl.arg("verify").args(how).arg("-CAfile").arg(ca);
+    let said = CommandOutput::of(openssl.arg("-untrusted").arg(&chain).arg(&chain));
+    assert_eq!(said.code, Some(0), "{what}: {said}");
 }
 
 #[test]

@@ -431,6 +431,11 @@ fn what_an_issuer_points_to_is_in_its_certificates() {
         "URI:http://ca.example.com/two.crl",
     ];
     assert_eq!(found, wanted, "{said}");
+    // They stand where cert-manager has them.
+    let facts = leaf.facts();
+    let order = ["Authority Information Access", "CRL Distribution", "Subject Alternative Name"];
+    let places = order.map(|it| facts.find(it).unwrap());
+    assert!(places.is_sorted(), "{facts}");
     assert!(scene.until_ready("alone", 1).facts().contains("URI:http://own.example.com/crl"));
     assert!(!scene.until_ready("plain", 1).facts().contains("URI:"));
     let said = scene.until_reason("issuers", "broken", "Ready", "InvalidSpec");
