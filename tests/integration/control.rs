@@ -129,6 +129,26 @@ fn only_administrators_may_enter() {
 }
 
 #[test]
+fn whoever_asks_for_what_is_not_there_is_told_what_is() {
+    let (_server, client) = serve();
+    for (path, says) in [
+        (
+            "/apis/batch/v1/namespaces/demo/jobs",
+            "there is no \"jobs.batch\"; the control plane has namespaces, secrets, configmaps, \
+             services, events, deployments.apps, ",
+        ),
+        (
+            "/apis/policy/v1beta1/namespaces/demo/poddisruptionbudgets",
+            "there is no \"poddisruptionbudgets.policy\" of the version \"v1beta1\", only v1",
+        ),
+    ] {
+        let (code, reason, said) = client.get(path).refusal();
+        assert_eq!((code, reason.as_str()), (404, "NotFound"), "{said}");
+        assert!(said.contains(says), "{said}");
+    }
+}
+
+#[test]
 fn its_objects_are_in_no_cache() {
     let (server, admin) = serve();
     admin.post(SECRETS, &secret("a", &json!({}))).object(201);

@@ -76,13 +76,18 @@ impl Control {
 
     /// The answer to whoever asks for a type that is not served.
     pub(super) fn no_such_type(&self, path: &ResourcePath) -> ApiError {
-        let known: Vec<String> = self.types().map(ResourceType::qualified_name).collect();
         let asked = Qualified { group: &path.group, name: &path.resource };
+        let asked = quoted(asked.to_string().as_bytes());
+        let is_asked = |it: &&ResourceType| it.group == path.group && it.resource == path.resource;
+        let what = if let Some(other) = self.types().find(is_asked) {
+            let version = quoted(path.version.as_bytes());
+            format!("no {asked} of the version {version}, only {}", other.storage_version)
+        } else {
+            let known: Vec<String> = self.types().map(ResourceType::qualified_name).collect();
+            format!("no {asked}; the control plane has {}", known.join(", "))
+        };
         ApiError::no_such_path(format!(
-            "the server could not find the requested resource: there is no {}; the control plane \
-             has {}",
-            quoted(asked.to_string().as_bytes()),
-            known.join(", ")
+            "the server could not find the requested resource: there is {what}"
         ))
     }
 }

@@ -15,6 +15,9 @@ const VALIDATES_SINCE: u32 = 27;
 /// The first minor version whose `wait` knows `--for=jsonpath`.
 const WAITS_FOR_VALUES_SINCE: u32 = 23;
 
+/// The first minor version whose `describe` knows policy/v1, which is all that there is.
+const DESCRIBES_BUDGETS_SINCE: u32 = 21;
+
 /// The verbs that validate, and so know the flag that turns it off.
 const VALIDATING: [&str; 4] = ["create", "replace", "apply", "edit"];
 
@@ -49,6 +52,11 @@ impl<'a> Kubectl<'a> {
     /// Whether it can wait for any value.
     pub fn waits_for_values(&self) -> bool {
         self.minor >= WAITS_FOR_VALUES_SINCE
+    }
+
+    /// Whether it can describe a `PodDisruptionBudget`.
+    pub fn describes_budgets(&self) -> bool {
+        self.minor >= DESCRIBES_BUDGETS_SINCE
     }
 
     /// Runs it to its end.
