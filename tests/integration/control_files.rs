@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 
-use crate::support::{Client, CommandOutput, KCPCTL, Server, TEMPLATES, TestEnv, eventually};
+use crate::support::{
+    Client, CommandOutput, KCPCTL, Kubectl, Server, TEMPLATES, TestEnv, eventually,
+};
 
 const SECRETS: &str = "/api/v1/namespaces/demo/secrets";
 
@@ -205,9 +207,9 @@ fn access_is_made_with_the_control_plane_as_with_a_cluster() {
     let from = format!("--ca-secret={}", secret.display());
     let made = CommandOutput::of(&mut create(&[&from, &server_ca, "-o", "secret"])).success();
     let made = env.write("alice.yaml", made);
-    let mut apply = env.command("kubectl");
-    apply.args(control).args(["-n", "demo", "apply", "-f"]).arg(&made);
-    assert_eq!(CommandOutput::of(&mut apply).success(), "secret/alice created\n");
+    let kubectl = Kubectl::of_control_plane(&server);
+    let applied = kubectl.run(["apply", "-n", "demo", "-f", made.to_str().unwrap()]);
+    assert_eq!(applied.success(), "secret/alice created\n");
 
     // Asked for, and signed by the loop: for minutes too, since cert-manager has no part here.
     let asked = env
