@@ -124,6 +124,17 @@ impl Manifests {
             }
             wanted.push(Wanted { tree: document.tree.clone(), resource });
         }
+        if wanted.iter().any(|it| it.resource.is_none()) && client.is_control_plane().await? {
+            // As with a folder that `cache serve --manifests` keeps.
+            wanted.retain(|it| {
+                let is_served = it.resource.is_some();
+                if !is_served {
+                    let called = it.called();
+                    term::warn(&format!("left out {called}: the control plane has no such kind"));
+                }
+                is_served
+            });
+        }
         Ok(wanted)
     }
 

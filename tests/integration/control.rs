@@ -7,7 +7,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Client, CommandOutput, Kubectl, Request, Server, TestEnv, config_map, eventually,
+    Client, CommandOutput, KCPCTL, Kubectl, Request, Server, TestEnv, config_map, eventually,
 };
 
 const SECRETS: &str = "/api/v1/namespaces/demo/secrets";
@@ -456,6 +456,32 @@ fn a_folder_of_manifests_becomes_certificates_kubeconfigs_and_statuses() {
 }
 
 /// A server that works on a folder in which one object is.
+#[test]
+fn a_folder_is_applied_by_hand_without_what_is_not_served() {
+    let (server, _) = serve();
+    describe(server.env());
+    server.env().write(
+        "demo/statefulset.yaml",
+        "\
+        apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: etcd, namespace: demo}\n",
+    );
+    let on_plane = |args: &[&str]| {
+        let admin = server.data_dir().join("admin.kubeconfig");
+        let mut command = server.env().command(KCPCTL);
+        command.args(args).args(["-f", "demo", "--context=control", "--kubeconfig"]).arg(admin);
+        CommandOutput::of(&mut command)
+    };
+    let before = on_plane(&["diff"]);
+    assert_eq!(before.code, Some(1), "{before}");
+    let said = on_plane(&["apply", "--no-wait"]);
+    assert_eq!(said.code, Some(0), "{said}");
+    let left = "warning: left out StatefulSet/etcd: the control plane has no such kind\n";
+    assert!(said.stderr.contains(left), "{said}");
+    assert!(said.stdout.contains("RootShard/root created\n"), "{said}");
+    let after = on_plane(&["diff"]);
+    assert_eq!((after.code, after.stdout.as_str()), (Some(0), ""), "{after}");
+}
+
 fn serve_folder(env: &TestEnv) -> (Server, Client) {
     env.write("demo/one.json", config_map("one", "a").to_string());
     let server = Server::start_with(&["--manifests", env.path("demo").to_str().unwrap()]);
