@@ -154,11 +154,11 @@ fn own(schema: &mut Value, name: &str) {
     }
 }
 
-/// Finishes a schema of Kubernetes' own. In a definition it has no descriptions, which would
+/// Finishes a schema of Kubernetes' own. Within a definition it has no descriptions, which would
 /// make that too large to be annotated.
-pub(super) fn foreign(schema: &mut Value, name: &str, describes: bool) {
+pub(super) fn foreign(schema: &mut Value, name: &str, is_built_in: bool) {
     plain(schema);
-    if let Some(map) = schema.as_object_mut().filter(|_| !describes) {
+    if let Some(map) = schema.as_object_mut().filter(|_| !is_built_in) {
         map.remove("description");
     }
     if is_name(schema) {
@@ -178,7 +178,9 @@ pub(super) fn foreign(schema: &mut Value, name: &str, describes: bool) {
     // A ConfigMap or Secret by its name, which old clients leave empty.
     if ["configMap", "secret"].contains(&name) && schema["properties"].get("name").is_some() {
         schema["properties"]["name"]["default"] = "".into();
-        schema["x-kubernetes-map-type"] = "atomic".into();
+        if !is_built_in {
+            schema["x-kubernetes-map-type"] = "atomic".into();
+        }
         if let Some(map) = schema.as_object_mut() {
             map.remove("required");
         }
@@ -204,13 +206,13 @@ pub(super) fn foreign(schema: &mut Value, name: &str, describes: bool) {
         }
     }
     for (name, schema) in properties(schema) {
-        foreign(schema, name, describes);
+        foreign(schema, name, is_built_in);
     }
     if let Some(items) = schema.get_mut("items") {
-        foreign(items, &format!("{name}[]"), describes);
+        foreign(items, &format!("{name}[]"), is_built_in);
     }
     if let Some(values) = schema.get_mut("additionalProperties").filter(|it| it.is_object()) {
-        foreign(values, "", describes);
+        foreign(values, "", is_built_in);
     }
 }
 

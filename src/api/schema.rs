@@ -3,11 +3,10 @@
 //! Those of Kubernetes are made from its types. These do not say by which keys the items of a list
 //! are told apart, without which server-side apply would replace whole lists.
 
+use kube::core::schema::StructuralSchemaRewriter;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
-
-use kube::core::schema::StructuralSchemaRewriter;
 
 use super::crd::{foreign, properties};
 
@@ -67,22 +66,14 @@ fn merged(schema: &mut Value, name: &str) {
         "nodeSelector" | "involvedObject" | "related" => {
             schema["x-kubernetes-map-type"] = "atomic".into();
         }
-        // The selector of a Service is a map of labels.
-        "selector" => schema["x-kubernetes-map-type"] = "atomic".into(),
-        // In a definition of controllers' making these are set as a whole, in Kubernetes not.
-        "configMap" | "secret" => {
-            if let Some(map) = schema.as_object_mut() {
-                map.remove("x-kubernetes-map-type");
-            }
-        }
         _ => {}
     }
     for (name, schema) in properties(schema) {
         merged(schema, name);
     }
-    for (inner, name) in [("items", ""), ("additionalProperties", "")] {
+    for inner in ["items", "additionalProperties"] {
         if let Some(inner) = schema.get_mut(inner).filter(|it| it.is_object()) {
-            merged(inner, name);
+            merged(inner, "");
         }
     }
 }

@@ -4,10 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use http::Uri;
+use k8s_openapi::api::core::v1::LocalObjectReference;
 
 use super::document::{Cluster, Context, Credential, Kubeconfig, User};
 use crate::api::{KubeconfigTarget, names};
-use k8s_openapi::api::core::v1::LocalObjectReference;
 
 /// A server of an installation, by kind and name.
 #[derive(Clone, Debug, Eq, PartialEq)]

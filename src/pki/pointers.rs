@@ -37,10 +37,7 @@ impl Pointers {
         let ocsp = self.ocsp.iter().map(by(OCSP));
         let all =
             ocsp.chain(self.issuers.iter().map(by(CA_ISSUERS))).collect::<Result<Vec<_>>>()?;
-        Some(all)
-            .filter(|all| !all.is_empty())
-            .map(|all| extension(&AuthorityInfoAccessSyntax(all), false))
-            .transpose()
+        (!all.is_empty()).then(|| extension(&AuthorityInfoAccessSyntax(all), false)).transpose()
     }
 
     /// Where the lists of what was revoked are.
@@ -53,9 +50,6 @@ impl Pointers {
             })
         };
         let all = self.crls.iter().map(point).collect::<Result<Vec<_>>>()?;
-        Some(all)
-            .filter(|all| !all.is_empty())
-            .map(|all| extension(&CrlDistributionPoints(all), false))
-            .transpose()
+        (!all.is_empty()).then(|| extension(&CrlDistributionPoints(all), false)).transpose()
     }
 }
