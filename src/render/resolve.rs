@@ -5,8 +5,8 @@ use std::sync::Arc;
 use kube::ResourceExt;
 
 use crate::api::{
-    CacheServer, Document, FrontProxy, Kind, Kubeconfig, Object, RootShard, Shard, Target,
-    VirtualWorkspace,
+    CacheServer, Document, FrontProxy, Kind, Kubeconfig, KubeconfigTarget, Object, RootShard,
+    Shard, Target, VirtualWorkspace,
 };
 
 /// All operator objects that are known, in any number of namespaces.
@@ -281,10 +281,25 @@ impl Objects {
         let (root, shard) = match (&target.root_shard_ref, &target.shard_ref) {
             (Some(root), _) => {
                 let kind = Kind::RootShard;
-                (find(&self.root_shards, &**server, &root.name, kind, ROOT)?, None)
+                (
+                    find(
+                        &self.root_shards,
+                        server.metadata.namespace.as_deref(),
+                        &root.name,
+                        kind,
+                        ROOT,
+                    )?,
+                    None,
+                )
             }
             (None, Some(shard)) => {
-                let shard = find(&self.shards, &**server, &shard.name, Kind::Shard, SHARD)?;
+                let shard = find(
+                    &self.shards,
+                    server.metadata.namespace.as_deref(),
+                    &shard.name,
+                    Kind::Shard,
+                    SHARD,
+                )?;
                 let root = self
                     .root_of(&shard)
                     .map_err(|source| through(SHARD, Kind::Shard, &*shard, source))?;
@@ -298,17 +313,28 @@ impl Objects {
     }
 
     fn resolve_kubeconfig(&self, kubeconfig: &Arc<Kubeconfig>) -> Result<Resolved, Unresolved> {
-        let targets = kubeconfig.spec.target.named();
-        let (root, server) = match targets.first() {
+        let namespace = kubeconfig.metadata.namespace.as_deref();
+        let (root, server) = self.server(&kubeconfig.spec.target, namespace)?;
+        Ok(Resolved::Kubeconfig { kubeconfig: Arc::clone(kubeconfig), root, server })
+    }
+
+    /// The server that a target in a namespace is, and the root shard of its installation.
+    pub fn server(
+        &self,
+        target: &KubeconfigTarget,
+        namespace: Option<&str>,
+    ) -> Result<(Arc<RootShard>, KubeconfigServer), Unresolved> {
+        let targets = target.named();
+        Ok(match targets.first() {
             Some(Target::RootShard(name)) => {
                 let path = "spec.target.rootShardRef";
                 let kind = Kind::RootShard;
-                let root = find(&self.root_shards, &**kubeconfig, name, kind, path)?;
+                let root = find(&self.root_shards, namespace, name, kind, path)?;
                 (root, KubeconfigServer::RootShard)
             }
             Some(Target::Shard(name)) => {
                 let path = "spec.target.shardRef";
-                let shard = find(&self.shards, &**kubeconfig, name, Kind::Shard, path)?;
+                let shard = find(&self.shards, namespace, name, Kind::Shard, path)?;
                 let root = self
                     .root_of(&shard)
                     .map_err(|source| through(path, Kind::Shard, &*shard, source))?;
@@ -317,15 +343,14 @@ impl Objects {
             Some(Target::FrontProxy(name)) => {
                 let path = "spec.target.frontProxyRef";
                 let kind = Kind::FrontProxy;
-                let proxy = find(&self.front_proxies, &**kubeconfig, name, kind, path)?;
+                let proxy = find(&self.front_proxies, namespace, name, kind, path)?;
                 let root = self
                     .root_behind(&proxy)
                     .map_err(|source| through(path, kind, &*proxy, source))?;
                 (root, KubeconfigServer::FrontProxy(proxy))
             }
             None => return Err(Unresolved::NoReference { path: "spec.target" }),
-        };
-        Ok(Resolved::Kubeconfig { kubeconfig: Arc::clone(kubeconfig), root, server })
+        })
     }
 
     fn root_of(&self, shard: &Shard) -> Result<Arc<RootShard>, Unresolved> {
@@ -344,7 +369,7 @@ impl Objects {
     ) -> Result<Arc<RootShard>, Unresolved> {
         let path = "spec.rootShard.ref";
         let name = name.ok_or(Unresolved::NoReference { path })?;
-        find(&self.root_shards, beside, name, Kind::RootShard, path)
+        find(&self.root_shards, beside.meta().namespace.as_deref(), name, Kind::RootShard, path)
     }
 
     fn shards_of(&self, root: &RootShard) -> Vec<String> {
@@ -361,7 +386,14 @@ impl Objects {
     fn cache(&self, name: Option<&str>, beside: &impl ResourceExt) -> Option<Cache> {
         let name = name?;
         let path = "spec.cache.ref";
-        let object = find(&self.cache_servers, beside, name, Kind::CacheServer, path).ok();
+        let object = find(
+            &self.cache_servers,
+            beside.meta().namespace.as_deref(),
+            name,
+            Kind::CacheServer,
+            path,
+        )
+        .ok();
         Some(Cache { name: name.to_owned(), object })
     }
 
@@ -372,25 +404,32 @@ impl Objects {
     ) -> Result<Option<Arc<VirtualWorkspace>>, Unresolved> {
         let Some(name) = name.filter(|it| !it.is_empty()) else { return Ok(None) };
         let path = "spec.kcpVirtualWorkspace";
-        find(&self.virtual_workspaces, beside, name, Kind::VirtualWorkspace, path).map(Some)
+        find(
+            &self.virtual_workspaces,
+            beside.meta().namespace.as_deref(),
+            name,
+            Kind::VirtualWorkspace,
+            path,
+        )
+        .map(Some)
     }
 }
 
 fn find<T: ResourceExt>(
     among: &[Arc<T>],
-    beside: &impl ResourceExt,
+    namespace: Option<&str>,
     name: &str,
     kind: Kind,
     path: &'static str,
 ) -> Result<Arc<T>, Unresolved> {
-    let namespace = &beside.meta().namespace;
-    let fits =
-        |it: &&Arc<T>| it.meta().name.as_deref() == Some(name) && it.meta().namespace == *namespace;
+    let fits = |it: &&Arc<T>| {
+        it.meta().name.as_deref() == Some(name) && it.meta().namespace.as_deref() == namespace
+    };
     among.iter().find(fits).cloned().ok_or_else(|| Unresolved::NotFound {
         path,
         kind,
         name: name.to_owned(),
-        namespace: namespace.clone().unwrap_or_default(),
+        namespace: namespace.unwrap_or_default().to_owned(),
     })
 }
 

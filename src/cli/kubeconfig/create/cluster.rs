@@ -1,21 +1,20 @@
 //! The CA, the server and its names, as a cluster has them.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use k8s_openapi::api::core::v1::{LocalObjectReference, Secret};
+use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 
 use super::signing::Signing;
-use crate::api::{self, Duration, KubeconfigSpec};
+use crate::api;
 use crate::cli::args::ClusterArgs;
 use crate::cli::installations::operator_objects;
 use crate::client::cluster::ClusterClient;
 use crate::error::{CliError, Kind};
 use crate::kubeconfig::{Target, TargetKind};
 use crate::pki::{Authority, Certificate, pem};
-use crate::render::{Entrance, Objects, Resolved, Source, Unresolved};
+use crate::render::{Entrance, Objects, Unresolved};
 
 const CERTIFICATE: &str = "tls.crt";
 const KEY: &str = "tls.key";
@@ -81,24 +80,8 @@ async fn entrance(
         })?;
         return Ok(Entrance::of_cache(server));
     };
-    // As if the operator were asked.
-    let mut kubeconfig = api::Kubeconfig::new(
-        "",
-        KubeconfigSpec {
-            target: reference,
-            target_workspace: None,
-            username: String::new(),
-            groups: Vec::new(),
-            validity: Duration::from_hours(1),
-            secret_ref: LocalObjectReference::default(),
-            certificate_template: None,
-            authorization: None,
-        },
-    );
-    kubeconfig.metadata.namespace = Some(namespace.to_owned());
-    match objects.resolve(&Source::Kubeconfig(Arc::new(kubeconfig))) {
-        Ok(Resolved::Kubeconfig { root, server, .. }) => Ok(Entrance::of(&server, &root)),
-        Ok(_) => Err(CliError::new(Kind::Internal, anyhow!("`{target}` is no server"))),
+    match objects.server(&reference, Some(namespace)) {
+        Ok((root, server)) => Ok(Entrance::of(&server, &root)),
         Err(Unresolved::NotFound { kind, name, namespace, .. }) => Err(unknown(anyhow!(
             "there is no {} `{name}` in the namespace `{namespace}`",
             kind.as_str()
